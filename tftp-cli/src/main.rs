@@ -1,0 +1,2 @@
+//! The reference TFTP server and client.
+fn main() {}
