@@ -1,0 +1,214 @@
+//! One turn of the loop: hand in one input, drain the protocol, and again, until there is nothing left or the turn has
+//! lasted long enough.
+
+use std::io;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+
+use super::port::Received;
+use super::{EventLoop, Refused, Stalled};
+use crate::protocol::{Action, Handled, JobHandler, Protocol, Transmit};
+use crate::runtime::Runtime;
+
+/// Inputs and actions of one turn. After that many the thread is lent to others.
+const TURN: u32 = 256;
+
+/// A timeout waits for datagrams that have arrived already, but not for longer than this: a flood must not stop time.
+const TIMEOUT_PATIENCE: Duration = Duration::from_millis(50);
+
+/// When to try again after a queue of the system was full, since nothing tells.
+const NO_BUFFERS_PAUSE: Duration = Duration::from_millis(1);
+
+impl<R, P, H, E> EventLoop<R, P, H, E>
+where
+    R: Runtime,
+    P: Protocol,
+    H: JobHandler<P>,
+    E: FnMut(P::Event),
+{
+    /// Does what can be done now, as [`Future::poll`] does.
+    ///
+    /// # Errors
+    /// If the runtime has ended.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.task.register(cx.waker());
+        self.tick();
+        let mut budget = TURN;
+        while self.drain(cx, &mut budget)? {
+            if self.finished {
+                return self.poll_jobs_to_end(cx);
+            }
+            if !self.step(cx)? {
+                return Poll::Pending;
+            }
+        }
+        // A flood of datagrams keeps the loop from ever finding the sockets empty.
+        if self.deadline.is_some_and(|deadline| self.now.saturating_duration_since(deadline) > TIMEOUT_PATIENCE) {
+            self.handle_timeout();
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Lets the protocol act until it waits, has ended, or a datagram is refused. False if the budget is used up.
+    fn drain(&mut self, cx: &mut Context<'_>, budget: &mut u32) -> io::Result<bool> {
+        if !self.retry(cx)? {
+            return Ok(spend(budget));
+        }
+        while !self.drained && !self.finished {
+            if !spend(budget) {
+                return Ok(false);
+            }
+            match self.protocol.poll(self.now, &mut self.out) {
+                Action::Transmit(transmit) => {
+                    if !self.send(transmit, 0) {
+                        break;
+                    }
+                }
+                Action::Job(id, job) => match self.handler.handle(id, job) {
+                    Handled::Ready(result) => self.protocol.handle_job(self.now, id, result),
+                    Handled::Pending(future) => self.jobs.push(future),
+                },
+                Action::Event(event) => (self.on_event)(event),
+                Action::Wait(deadline) => {
+                    self.deadline = deadline;
+                    self.drained = true;
+                }
+                Action::Finished => self.finished = true,
+            }
+        }
+        Ok(spend(budget))
+    }
+
+    /// Hands one input to the protocol. False if there is none, in which case the task will be woken for the next.
+    fn step(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        if let Some((meta, bytes)) = self.inbox.next() {
+            self.drained = false;
+            self.protocol.handle_datagram(self.now, &meta, bytes);
+            return Ok(true);
+        }
+        if let Some(commands) = &mut self.commands {
+            match commands.poll_next_unpin(cx) {
+                Poll::Ready(Some(command)) => {
+                    self.drained = false;
+                    self.protocol.handle_command(self.now, command);
+                    return Ok(true);
+                }
+                Poll::Ready(None) => self.commands = None,
+                Poll::Pending => {}
+            }
+        }
+        if !self.jobs.is_empty()
+            && let Poll::Ready(Some(completion)) = self.jobs.poll_next_unpin(cx)
+        {
+            let (id, result) = self.handler.finish(completion);
+            self.drained = false;
+            self.protocol.handle_job(self.now, id, result);
+            return Ok(true);
+        }
+        if self.receive()? {
+            return Ok(true);
+        }
+        if self.deadline.is_some_and(|deadline| deadline <= self.now) {
+            self.handle_timeout();
+            return Ok(true);
+        }
+        Ok(self.is_alarm_due())
+    }
+
+    /// Fills the inbox from the next socket that has something. False if none has.
+    fn receive(&mut self) -> io::Result<bool> {
+        let ports = self.ports.len();
+        for offset in 0..ports {
+            let id = (self.next_port + offset) % ports;
+            match self.ports[id].receive(id, &mut self.inbox, self.now)? {
+                Received::Nothing => continue,
+                Received::Some => {}
+                Received::Failed => self.counters.receive_errors += 1,
+            }
+            self.next_port = id + 1;
+            self.tick();
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Sends what `out` holds, from `sent` on. False if the system refuses it for now; the rest is kept.
+    fn send(&mut self, transmit: Transmit, mut sent: usize) -> bool {
+        let (Some(port), Some(bytes)) = (self.ports.get_mut(transmit.socket), self.out.get(..transmit.len)) else {
+            debug_assert!(false, "no such socket, or no such bytes: {transmit:?}");
+            return true;
+        };
+        let Err(refused) = port.socket.send(&transmit, bytes, &mut sent, &mut self.counters.send_errors) else {
+            return true;
+        };
+        self.counters.send_stalls += 1;
+        let retry_at = match refused {
+            Refused::NotWritable => None,
+            Refused::NoBuffers => Some(self.now + NO_BUFFERS_PAUSE),
+        };
+        self.stalled = Some(Stalled { transmit, sent, retry_at });
+        false
+    }
+
+    /// Tries again what was refused. False if it still is.
+    fn retry(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        while let Some(Stalled { transmit, sent, retry_at }) = &self.stalled {
+            let ready = match retry_at {
+                Some(at) => *at <= self.now,
+                None => match self.ports[transmit.socket].socket.poll_writable(cx) {
+                    Poll::Pending => false,
+                    Poll::Ready(ready) => ready.map(|()| true)?,
+                },
+            };
+            if !ready {
+                return Ok(false);
+            }
+            let (transmit, sent) = (*transmit, *sent);
+            self.stalled = None;
+            self.send(transmit, sent);
+        }
+        Ok(true)
+    }
+
+    fn handle_timeout(&mut self) {
+        // The next deadline is known once the protocol is drained.
+        self.deadline = None;
+        self.drained = false;
+        self.protocol.handle_timeout(self.now);
+    }
+
+    /// Arms the alarm for the next moment at which there is something to do. True if that is now.
+    fn is_alarm_due(&mut self) -> bool {
+        let retry_at = self.stalled.as_ref().and_then(|stalled| stalled.retry_at);
+        let resume_at = self.ports.iter().filter_map(|port| port.resume_at).min();
+        let Some(next) = [self.deadline, retry_at, resume_at].into_iter().flatten().min() else {
+            return false;
+        };
+        let due = self.alarm.poll_until(next).is_ready();
+        if due {
+            self.tick();
+        }
+        due
+    }
+
+    /// After the protocol has ended, jobs in flight may still hold files.
+    fn poll_jobs_to_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(completion) = ready!(self.jobs.poll_next_unpin(cx)) {
+            self.handler.finish(completion);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads the clock.
+    pub(super) fn tick(&mut self) {
+        self.now = self.runtime.now().max(self.now);
+    }
+}
+
+fn spend(budget: &mut u32) -> bool {
+    *budget = budget.saturating_sub(1);
+    *budget > 0
+}

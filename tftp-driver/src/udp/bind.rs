@@ -1,0 +1,171 @@
+//! Binding, and the socket options that have to be right from the start.
+
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+
+use quinn_udp::{UdpSockRef, UdpSocketState};
+use socket2::{Domain, Protocol, SockRef, Type};
+
+/// Settings of one socket.
+#[derive(Debug, Clone)]
+pub struct BindOptions {
+    /// Receive buffer to ask for, in bytes; `None` leaves the system's default, which a few hundred small datagrams
+    /// fill. Systems cap it silently: compare [`BoundSocket::recv_buffer`].
+    pub recv_buffer: Option<usize>,
+    /// Send buffer to ask for, in bytes.
+    pub send_buffer: Option<usize>,
+    /// An IPv6 socket takes IPv6 only, so that IPv4 can have a socket of its own.
+    pub only_v6: bool,
+    /// Datagrams above the MTU of the path leave in fragments. If not, the system refuses them.
+    pub fragmentation: bool,
+    /// Several sockets may share the port, and the system spreads the peers over them. Unix only; elsewhere ignored.
+    pub reuse_port: bool,
+    /// Size in bytes above which the datagrams of a train are sent one by one. It must not exceed the MTU of any path
+    /// less the headers. `None` is what Ethernet carries: 1472 for IPv4, 1452 for IPv6. Loopback has no such limit.
+    pub segment_limit: Option<usize>,
+}
+
+impl Default for BindOptions {
+    fn default() -> Self {
+        Self {
+            recv_buffer: None,
+            send_buffer: None,
+            only_v6: true,
+            fragmentation: true,
+            reuse_port: false,
+            segment_limit: None,
+        }
+    }
+}
+
+/// A bound UDP socket, not yet in the hands of a runtime.
+#[derive(Debug)]
+pub struct BoundSocket {
+    pub(super) socket: UdpSocket,
+    pub(super) state: UdpSocketState,
+    pub(super) local_addr: SocketAddr,
+    pub(super) segment_limit: Option<usize>,
+    recv_buffer: usize,
+    send_buffer: usize,
+}
+
+/// Binds a UDP socket.
+///
+/// # Errors
+/// Of kind [`Unsupported`](io::ErrorKind::Unsupported) for an IPv6 address on a host without IPv6: a caller that listens
+/// on both families can go on without. Otherwise what the system says, such as `AddrInUse` or `PermissionDenied`.
+pub fn bind(addr: SocketAddr, options: &BindOptions) -> io::Result<BoundSocket> {
+    let open = || {
+        let socket = socket2::Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
+        if addr.is_ipv6() {
+            socket.set_only_v6(options.only_v6)?;
+        }
+        #[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin"))))]
+        if options.reuse_port {
+            socket.set_reuse_port(true)?;
+        }
+        socket.bind(&addr.into())?;
+        Ok(UdpSocket::from(socket))
+    };
+    let socket = open().map_err(|error: io::Error| match addr.is_ipv6() && is_missing_family(addr, &error) {
+        true => io::Error::new(io::ErrorKind::Unsupported, "this host has no IPv6"),
+        false => error,
+    })?;
+    BoundSocket::from_std(socket, options)
+}
+
+impl BoundSocket {
+    /// Takes a socket that was bound elsewhere, such as one inherited from a service manager. `only_v6` and
+    /// `reuse_port` are not applied: it is too late for them.
+    ///
+    /// # Errors
+    /// If the system refuses one of the options that the loop depends on.
+    pub fn from_std(socket: UdpSocket, options: &BindOptions) -> io::Result<Self> {
+        let local_addr = socket.local_addr()?;
+        let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        if options.fragmentation {
+            allow_fragmentation(&socket, local_addr)?;
+        }
+        let (recv_buffer, send_buffer) = size_buffers(&socket, options)?;
+        Ok(Self { socket, state, local_addr, segment_limit: options.segment_limit, recv_buffer, send_buffer })
+    }
+
+    /// The address it is bound to, with the port the system chose if 0 was asked.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// The receive buffer granted, in bytes, counted as in [`BindOptions::recv_buffer`].
+    pub fn recv_buffer(&self) -> usize {
+        self.recv_buffer
+    }
+
+    /// The send buffer granted, in bytes.
+    pub fn send_buffer(&self) -> usize {
+        self.send_buffer
+    }
+}
+
+/// Whether binding failed because the family does not exist here: not compiled in, or switched off, in which case not
+/// even the wildcard and the loopback address can be had.
+fn is_missing_family(addr: SocketAddr, error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let not_supported = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
+    #[cfg(windows)]
+    let not_supported = 10047; // WSAEAFNOSUPPORT
+    error.raw_os_error() == Some(not_supported)
+        || (error.kind() == io::ErrorKind::AddrNotAvailable && (addr.ip().is_unspecified() || addr.ip().is_loopback()))
+}
+
+/// Undoes what `UdpSocketState::new` does for QUIC, which probes the path's MTU by itself.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn allow_fragmentation(socket: &UdpSocket, local_addr: SocketAddr) -> io::Result<()> {
+    use rustix::net::sockopt::{
+        Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
+    };
+
+    // Of IPv6 sockets too: a dual-stack one sends IPv4.
+    set_ip_mtu_discover(socket, Ipv4PathMtuDiscovery::DONT)?;
+    if local_addr.is_ipv6() {
+        set_ipv6_mtu_discover(socket, Ipv6PathMtuDiscovery::DONT)?;
+        nix::sys::socket::setsockopt(socket, nix::sys::socket::sockopt::Ipv6DontFrag, &false)?;
+    }
+    Ok(())
+}
+
+#[cfg(target_vendor = "apple")]
+fn allow_fragmentation(socket: &UdpSocket, local_addr: SocketAddr) -> io::Result<()> {
+    use nix::sys::socket::{setsockopt, sockopt};
+
+    match local_addr.is_ipv6() {
+        true => setsockopt(socket, sockopt::Ipv6DontFrag, &false)?,
+        false => setsockopt(socket, sockopt::IpDontFrag, &false)?,
+    }
+    Ok(())
+}
+
+/// Elsewhere no safe wrapper exists; datagrams above the MTU are refused there.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+fn allow_fragmentation(_socket: &UdpSocket, _local_addr: SocketAddr) -> io::Result<()> {
+    Ok(())
+}
+
+/// Asks for the buffers and reads back what was granted.
+fn size_buffers(socket: &UdpSocket, options: &BindOptions) -> io::Result<(usize, usize)> {
+    // Linux reports twice what was asked, because it counts its own bookkeeping.
+    let share = if cfg!(any(target_os = "linux", target_os = "android")) { 2 } else { 1 };
+    let socket = SockRef::from(socket);
+    // Some systems answer a size above their limit with an error instead of the limit; the size granted tells both.
+    if let Some(size) = options.recv_buffer {
+        let _ = socket.set_recv_buffer_size(size);
+        // A privileged process may exceed the limit.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if socket.recv_buffer_size()? / share < size {
+            let _ = rustix::net::sockopt::set_socket_recv_buffer_size_force(&*socket, size);
+        }
+    }
+    if let Some(size) = options.send_buffer {
+        let _ = socket.set_send_buffer_size(size);
+    }
+    Ok((socket.recv_buffer_size()? / share, socket.send_buffer_size()? / share))
+}

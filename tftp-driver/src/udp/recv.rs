@@ -1,0 +1,114 @@
+//! Receiving in batches.
+
+use std::array;
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use quinn_udp::RecvMeta;
+
+use super::Socket;
+use super::broadcast::Broadcasts;
+use crate::protocol::{Meta, SocketId};
+use crate::runtime::AsyncSocket;
+
+/// Slots of a batch: system calls are shared by up to so many datagrams, or trains of them.
+const SLOTS: usize = 16;
+
+/// Size of a slot in bytes. The system joins datagrams of one peer into trains of up to this size, and what does not
+/// fit would be cut off without notice, turning a datagram into a shorter one.
+const SLOT_SIZE: usize = 65_536;
+
+/// Whether a batch that is not full proves the socket empty. Elsewhere a batch may end early.
+const PARTIAL_MEANS_EMPTY: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+/// The receive buffers of a loop, shared by its sockets, and the datagrams in them that are still to be handled.
+pub(crate) struct Inbox {
+    /// All slots. Pages that no datagram reached are never touched, so small datagrams cost little memory.
+    bytes: Box<[u8]>,
+    metas: [RecvMeta; SLOTS],
+    broadcasts: Broadcasts,
+    socket: SocketId,
+    filled: usize,
+    slot: usize,
+    offset: usize,
+}
+
+impl Inbox {
+    pub(crate) fn new() -> Self {
+        Self {
+            bytes: vec![0; SLOTS * SLOT_SIZE].into_boxed_slice(),
+            metas: [RecvMeta::default(); SLOTS],
+            broadcasts: Broadcasts::default(),
+            socket: 0,
+            filled: 0,
+            slot: 0,
+            offset: 0,
+        }
+    }
+
+    /// Receives a batch. What was there before must have been taken.
+    pub(crate) fn fill<S: AsyncSocket>(&mut self, id: SocketId, socket: &mut Socket<S>) -> io::Result<()> {
+        (self.socket, self.filled, self.slot, self.offset) = (id, 0, 0, 0);
+        let Self { bytes, metas, filled, .. } = self;
+        let mut slots = bytes.chunks_exact_mut(SLOT_SIZE);
+        let mut slots: [IoSliceMut<'_>; SLOTS] = array::from_fn(|_| IoSliceMut::new(slots.next().unwrap_or_default()));
+        let state = &socket.state;
+        let received = socket.io.try_read(|io| {
+            *filled = state.recv(io, &mut slots, metas)?;
+            // Tells the runtime that the socket is empty, which saves the system call that would find out.
+            if PARTIAL_MEANS_EMPTY && *filled < SLOTS { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        });
+        match received {
+            Err(error) if self.filled == 0 => return Err(error),
+            Err(_) | Ok(()) => {}
+        }
+        for meta in &mut self.metas[..self.filled] {
+            meta.addr = canonical(meta.addr);
+            meta.dst_ip = meta.dst_ip.map(|ip| match ip.to_canonical() {
+                IpAddr::V4(v4) if self.broadcasts.contains(v4) => Ipv4Addr::BROADCAST.into(),
+                ip => ip,
+            });
+        }
+        Ok(())
+    }
+
+    /// The next datagram that was received.
+    pub(crate) fn next(&mut self) -> Option<(Meta, &[u8])> {
+        if self.slot == self.filled {
+            return None;
+        }
+        let received = &self.metas[self.slot];
+        let meta = Meta { socket: self.socket, peer: received.addr, local_ip: received.dst_ip };
+        let (slot, start) = (self.slot, self.offset);
+        // An empty datagram has a stride of 0.
+        let end = received.len.min(start.saturating_add(received.stride.max(1)));
+        if end < received.len {
+            self.offset = end;
+        } else {
+            (self.slot, self.offset) = (slot + 1, 0);
+        }
+        Some((meta, &self.bytes[slot * SLOT_SIZE..][start..end]))
+    }
+}
+
+/// One spelling for each peer: IPv4 as IPv4, no flow label.
+fn canonical(addr: SocketAddr) -> SocketAddr {
+    match addr {
+        SocketAddr::V4(_) => addr,
+        SocketAddr::V6(mut v6) => match v6.ip().to_ipv4_mapped() {
+            Some(v4) => (v4, v6.port()).into(),
+            None => {
+                v6.set_flowinfo(0);
+                v6.into()
+            }
+        },
+    }
+}
+
+/// The spelling that a socket of this family understands.
+pub(super) fn native(peer: SocketAddr, socket_is_v6: bool) -> SocketAddr {
+    match peer {
+        SocketAddr::V4(v4) if socket_is_v6 => (Ipv6Addr::from(v4.ip().to_ipv6_mapped()), v4.port()).into(),
+        peer => peer,
+    }
+}
