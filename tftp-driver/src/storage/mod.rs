@@ -3,21 +3,33 @@
 //! Nothing here knows the protocol or the async runtime. A program hands the loop one `Storage`; the loop opens a
 //! [`Reader`] or a [`Writer`] for each transfer and asks for bytes by position.
 //!
+//! * [`Memory`]: bounded, shared, nothing on disk.
+//! * [`Directory`]: files beneath one directory, by the kernel's rules.
+//! * [`Generated`]: a closure that makes the content for each request.
 //! * [`BoxStorage`]: any of them behind one type, chosen at run time.
 //!
-//! Blocking work runs through a [`Context`], which each adapter builds over its own pool.
+//! Blocking work runs through a [`Context`], which each adapter builds over its runtime's own pool. What a back end of
+//! your own must honour can be checked with [`conformance`].
 
 mod boxed;
 mod claims;
+pub mod conformance;
+mod content;
 mod context;
 mod error;
+mod generated;
+mod memory;
+mod name;
 mod policy;
 mod request;
 
 pub use boxed::{BoxReader, BoxStorage, BoxWriter};
 pub use claims::{Claim, Claims};
+pub use content::BytesReader;
 pub use context::Context;
 pub use error::StorageError;
+pub use generated::{Generated, GeneratedAsync};
+pub use memory::{Memory, MemoryBuilder, MemoryWriter};
 pub use policy::WritePolicy;
 pub use request::{Owner, ReadRequest, WriteRequest};
 
