@@ -1,1 +1,5 @@
 //! See the README.
+
+mod runtime;
+
+pub use runtime::{Tokio, TokioSocket, TokioTimer};

@@ -2,7 +2,7 @@
 
 use std::array;
 use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use quinn_udp::RecvMeta;
 
@@ -108,7 +108,7 @@ fn canonical(addr: SocketAddr) -> SocketAddr {
 /// The spelling that a socket of this family understands.
 pub(super) fn native(peer: SocketAddr, socket_is_v6: bool) -> SocketAddr {
     match peer {
-        SocketAddr::V4(v4) if socket_is_v6 => (Ipv6Addr::from(v4.ip().to_ipv6_mapped()), v4.port()).into(),
+        SocketAddr::V4(v4) if socket_is_v6 => (v4.ip().to_ipv6_mapped(), v4.port()).into(),
         peer => peer,
     }
 }
