@@ -1,0 +1,65 @@
+//! An endpoint's settings.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::admission::Admission;
+use crate::config::{OptionPolicy, Timing};
+
+/// What a socket is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SocketRole {
+    /// Requests arrive here. In single-port mode everything else does, too.
+    Listener {
+        /// Listeners and transfer sockets of one group serve together: the same local address.
+        group: usize,
+    },
+    /// Server transfers run here, under transfer identifiers of their own.
+    Transfer {
+        /// The group whose requests are served here.
+        group: usize,
+    },
+    /// Transfers that this endpoint starts as a client, one at a time.
+    Client,
+}
+
+/// An endpoint's settings. [`Default`] serves nothing: sockets must be given.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct EndpointConfig {
+    /// The caller's sockets, in the order of their [`SocketId`](super::SocketId)s. A listener whose group has no
+    /// transfer socket answers from its own port (single-port mode).
+    pub sockets: Vec<SocketRole>,
+    /// Retransmission as a server.
+    pub timing: Timing,
+    /// Options granted as a server.
+    pub options: OptionPolicy,
+    /// Limits shared with other endpoints.
+    pub admission: Arc<Admission>,
+    /// The largest upload accepted, in bytes after decoding. Default 2⁶³−1.
+    pub max_upload: u64,
+    /// Whether requests to a broadcast or multicast address are answered (RFC 1123 §4.2.3.5 says they SHOULD NOT).
+    /// IPv4 directed broadcasts are told apart by the caller, who leaves `local_ip` empty there.
+    pub answer_broadcasts: bool,
+    /// Storage that does not answer within this time fails the transfer. Default 60 s.
+    pub storage_timeout: Duration,
+    /// Bytes that all transfers together may hold in chunks and write buffers, roughly. Default 256 MiB; each
+    /// transfer may always hold two blocks.
+    pub buffer_budget: usize,
+}
+
+impl Default for EndpointConfig {
+    fn default() -> Self {
+        Self {
+            sockets: Vec::new(),
+            timing: Timing::default(),
+            options: OptionPolicy::default(),
+            admission: Arc::new(Admission::default()),
+            max_upload: i64::MAX as u64,
+            answer_broadcasts: false,
+            storage_timeout: Duration::from_secs(60),
+            buffer_budget: 256 << 20,
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Waiting, after the final ACK, for a peer that did not get it (RFC 1350 §6).
+
+use crate::Instant;
+
+/// All that is left of a finished transfer: which block its last answer was for, and until when to repeat it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dally {
+    last: u16,
+    until: Instant,
+}
+
+impl Dally {
+    /// Dallies for block `last` (its number on the wire) until a moment.
+    #[must_use]
+    pub const fn new(last: u16, until: Instant) -> Self {
+        Self { last, until }
+    }
+
+    /// Whether a DATA packet with that number shows that the final ACK was lost and must be sent again.
+    #[must_use]
+    pub fn is_repeat(&self, now: Instant, wire: u16) -> bool {
+        wire == self.last && now < self.until
+    }
+
+    /// The number of the last block on the wire.
+    #[must_use]
+    pub const fn last(&self) -> u16 {
+        self.last
+    }
+
+    /// When it ends.
+    #[must_use]
+    pub const fn until(&self) -> Instant {
+        self.until
+    }
+
+    /// Whether it has ended.
+    #[must_use]
+    pub fn is_over(&self, now: Instant) -> bool {
+        self.until <= now
+    }
+}

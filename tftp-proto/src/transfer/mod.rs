@@ -1,0 +1,436 @@
+//! One transfer, in either role, from its first packet to its last. No address, no allocation.
+
+mod chunks;
+mod dally;
+mod receiver;
+pub(crate) mod retry;
+mod sender;
+
+pub use dally::Dally;
+pub use receiver::{DataOutcome, Receiver, ReceiverAction};
+pub use sender::{AckOutcome, Sender, SenderAction};
+
+use crate::client::{Answer, Asking, Handshake, HandshakeAction};
+use crate::config::Timing;
+use crate::negotiate::{Parameters, Refusal};
+use crate::wire::{Direction, ErrorCode, Options, Packet, Repr};
+use crate::{Instant, Stats};
+use retry::Retry;
+
+/// One transfer between two peers that the caller keeps apart from all others.
+///
+/// The loop: hand every packet of the peer to [`handle_packet`](Self::handle_packet), every moment that
+/// [`poll`](Self::poll) asked for to [`handle_timeout`](Self::handle_timeout), and after each of them call `poll`
+/// until it answers [`TransferAction::Wait`].
+#[derive(Debug)]
+pub struct Transfer<C> {
+    machine: Machine<C>,
+    parameters: Option<Parameters>,
+    /// What the OACK grants; with nothing in it the plain answer of RFC 1350 is sent.
+    granted: Options,
+    /// An ERROR that is still to be sent before the end.
+    farewell: Option<(ErrorCode, &'static str)>,
+    /// What earlier machines of this transfer counted.
+    stats: Stats,
+    received: u64,
+    read_size: usize,
+}
+
+#[derive(Debug)]
+enum Machine<C> {
+    Asking(Handshake),
+    Sending(Sender<C>),
+    Receiving(Receiver),
+    Ended(Ending),
+}
+
+/// How a transfer ended, as far as the protocol sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ending {
+    /// The file is whole at the receiver and both sides know it.
+    Completed,
+    /// Everything was sent to a peer that had answered; only the last ACK is missing.
+    DeliveredUnconfirmed,
+    /// The client of a read took the size from the OACK and left (EDK2).
+    SizeProbe,
+    /// The peer sent an ERROR.
+    PeerError(ErrorCode),
+    /// The peer fell silent.
+    TimedOut,
+    /// The peer broke the protocol.
+    Abandoned(Abandoned),
+    /// We refused the server's OACK.
+    Refused(Refusal),
+    /// The owner ended it with [`Transfer::fail`].
+    Failed,
+}
+
+/// Breaches of the protocol that end a transfer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Abandoned {
+    /// A block longer than the block size.
+    BlockTooLong,
+}
+
+/// What a packet brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress<'a> {
+    /// The next bytes of the file.
+    Data {
+        /// As they came; netascii is for the caller to decode.
+        payload: &'a [u8],
+        /// Whether the file ends with them. Call [`Transfer::committed`] when it is safe.
+        last: bool,
+    },
+    /// The transfer moved on: `poll` may have something new.
+    Advanced,
+    /// Nothing new: a copy, an old packet, or one that does not belong here.
+    Ignored,
+}
+
+/// What a [`Transfer`] wants done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransferAction {
+    /// Send the request with these options to the server's well-known port.
+    Request(Options),
+    /// Send the first `len` bytes of the buffer to the peer.
+    Transmit {
+        /// Bytes.
+        len: usize,
+        /// If set, a train of datagrams of this size, of which the last may be shorter.
+        segment_size: Option<usize>,
+    },
+    /// Read from the file and call [`Transfer::handle_chunk`].
+    Read {
+        /// Offset in bytes.
+        offset: u64,
+        /// Length in bytes. Fewer bytes than this mean the end of the file.
+        len: usize,
+        /// Nothing before this offset will be asked for again.
+        keep: u64,
+    },
+    /// Nothing until a packet, a chunk, a call of the owner, or this moment.
+    Wait(Option<Instant>),
+    /// It is over.
+    Ended(Ending),
+}
+
+impl<C: AsRef<[u8]>> Transfer<C> {
+    /// A server's answer to a read request: sends a file.
+    ///
+    /// `granted` and `parameters` come from [`grant`](crate::negotiate::grant). `read_size` is the length of reads in
+    /// bytes, raised to the block size if smaller. `seed` spreads the retries.
+    #[must_use]
+    pub fn serve_read(
+        now: Instant,
+        (granted, parameters): (Options, Parameters),
+        timing: Timing,
+        read_size: usize,
+        seed: u64,
+    ) -> Self {
+        let retry = Retry::new(now, timing, seed);
+        let sender = Sender::new(parameters, !granted.is_empty(), read_size, retry);
+        Self { granted, parameters: Some(parameters), ..Self::of(Machine::Sending(sender), read_size) }
+    }
+
+    /// A server's answer to a write request: receives a file. Arguments as for [`serve_read`](Self::serve_read).
+    #[must_use]
+    pub fn serve_write(now: Instant, (granted, parameters): (Options, Parameters), timing: Timing, seed: u64) -> Self {
+        let receiver = Receiver::new(now, parameters, true, Retry::new(now, timing, seed));
+        Self { granted, parameters: Some(parameters), ..Self::of(Machine::Receiving(receiver), 0) }
+    }
+
+    /// A client's request. `read_size` is for a put, as for [`serve_read`](Self::serve_read).
+    #[must_use]
+    pub fn ask(now: Instant, asking: Asking, read_size: usize, seed: u64) -> Self {
+        Self::of(Machine::Asking(Handshake::new(now, asking, seed)), read_size)
+    }
+
+    const fn of(machine: Machine<C>, read_size: usize) -> Self {
+        Self {
+            machine,
+            parameters: None,
+            granted: Options::NONE,
+            farewell: None,
+            stats: Stats { datagrams_sent: 0, datagrams_received: 0, retransmissions: 0, timeouts: 0, ignored: 0 },
+            received: 0,
+            read_size,
+        }
+    }
+
+    /// A packet from the peer. The caller has checked that it comes from the peer's address and port.
+    pub fn handle_packet<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Progress<'a> {
+        self.received += 1;
+        if let Packet::Error { code, .. } = *packet {
+            return self.handle_error(now, code);
+        }
+        match (&mut self.machine, *packet) {
+            (Machine::Asking(handshake), _) => match handshake.handle_packet(now, packet) {
+                Answer::Agreed(parameters) => self.begin(now, parameters, packet),
+                Answer::Refused(refusal) => {
+                    self.farewell = Some((ErrorCode::OptionNegotiation, refusal.message()));
+                    self.end(Ending::Refused(refusal));
+                    Progress::Advanced
+                }
+                Answer::FellBack => Progress::Advanced,
+                Answer::Ignored => Progress::Ignored,
+            },
+            (Machine::Sending(sender), Packet::Ack { block }) => match sender.handle_ack(now, block) {
+                AckOutcome::Advanced | AckOutcome::Gap => Progress::Advanced,
+                AckOutcome::Ignored => Progress::Ignored,
+            },
+            (Machine::Receiving(receiver), Packet::Data { block, payload }) => {
+                match receiver.handle_data(now, block, payload) {
+                    DataOutcome::InOrder { last } => Progress::Data { payload, last },
+                    DataOutcome::Duplicate | DataOutcome::Gap => Progress::Advanced,
+                    DataOutcome::Ignored => Progress::Ignored,
+                    DataOutcome::TooLong => {
+                        self.farewell = Some((ErrorCode::IllegalOperation, "block longer than the block size"));
+                        self.end(Ending::Abandoned(Abandoned::BlockTooLong));
+                        Progress::Advanced
+                    }
+                }
+            }
+            (Machine::Receiving(receiver), Packet::Oack(_)) => {
+                receiver.handle_repeated_opening();
+                Progress::Advanced
+            }
+            (
+                Machine::Sending(_),
+                Packet::Data { .. } | Packet::Oack(_) | Packet::Request(_) | Packet::Error { .. },
+            )
+            | (Machine::Receiving(_), Packet::Ack { .. } | Packet::Request(_) | Packet::Error { .. })
+            | (Machine::Ended(_), _) => Progress::Ignored,
+        }
+    }
+
+    /// The server has answered: what that means for us, and what the answer itself carries.
+    fn begin<'a>(&mut self, now: Instant, parameters: Parameters, packet: &Packet<'a>) -> Progress<'a> {
+        let Machine::Asking(handshake) = core::mem::replace(&mut self.machine, Machine::Ended(Ending::Failed)) else {
+            return Progress::Ignored;
+        };
+        self.stats += handshake.stats();
+        self.parameters = Some(parameters);
+        let direction = handshake.direction();
+        let retry = handshake.into_retry();
+        match direction {
+            Direction::Write => {
+                self.machine = Machine::Sending(Sender::new(parameters, false, self.read_size, retry));
+                Progress::Advanced
+            }
+            Direction::Read => {
+                let opening = matches!(packet, Packet::Oack(_));
+                self.machine = Machine::Receiving(Receiver::new(now, parameters, opening, retry));
+                if opening {
+                    return Progress::Advanced;
+                }
+                self.received -= 1;
+                self.handle_packet(now, packet)
+            }
+        }
+    }
+
+    /// ERROR ends a transfer and is never answered, unless a request can go out again without options, or the last
+    /// block has come: then the file is whole.
+    fn handle_error<'a>(&mut self, now: Instant, code: ErrorCode) -> Progress<'a> {
+        match &mut self.machine {
+            Machine::Asking(handshake) => {
+                if matches!(handshake.handle_error(now, code), Answer::FellBack) {
+                    return Progress::Advanced;
+                }
+                self.end(Ending::PeerError(code));
+            }
+            Machine::Sending(sender) => {
+                let probe = sender.is_opening() && self.granted.transfer_size.is_some();
+                self.end(if probe { Ending::SizeProbe } else { Ending::PeerError(code) });
+            }
+            Machine::Receiving(receiver) if receiver.is_complete() => return Progress::Ignored,
+            Machine::Receiving(_) => self.end(Ending::PeerError(code)),
+            Machine::Ended(_) => return Progress::Ignored,
+        }
+        Progress::Advanced
+    }
+
+    /// The bytes of the read asked for last.
+    pub fn handle_chunk(&mut self, chunk: C) {
+        if let Machine::Sending(sender) = &mut self.machine {
+            sender.handle_chunk(chunk);
+        }
+    }
+
+    /// Time has passed. Early and repeated calls change nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        match &mut self.machine {
+            Machine::Asking(handshake) => handshake.handle_timeout(now),
+            Machine::Sending(sender) => sender.handle_timeout(now),
+            Machine::Receiving(receiver) => receiver.handle_timeout(now),
+            Machine::Ended(_) => {}
+        }
+    }
+
+    /// Whether the owner can take another window of data; while not, the peer is made to wait.
+    pub fn set_room(&mut self, now: Instant, room: bool) {
+        if let Machine::Receiving(receiver) = &mut self.machine {
+            receiver.set_room(now, room);
+        }
+    }
+
+    /// The received file is complete and safe: the final ACK may leave.
+    pub fn committed(&mut self, now: Instant) {
+        if let Machine::Receiving(receiver) = &mut self.machine {
+            receiver.committed(now);
+        }
+    }
+
+    /// Ends the transfer from our side; the peer is told, unless it never answered our request.
+    ///
+    /// The message goes to the peer: it must not hold anything of the server's inside.
+    pub fn fail(&mut self, code: ErrorCode, message: &'static str) {
+        match self.machine {
+            Machine::Sending(_) | Machine::Receiving(_) => self.farewell = Some((code, message)),
+            Machine::Asking(_) | Machine::Ended(_) => {}
+        }
+        if !matches!(self.machine, Machine::Ended(_)) {
+            self.end(Ending::Failed);
+        }
+    }
+
+    /// Ends the transfer from our side without a word.
+    pub fn forget(&mut self) {
+        if !matches!(self.machine, Machine::Ended(_)) {
+            self.end(Ending::Failed);
+        }
+    }
+
+    fn end(&mut self, ending: Ending) {
+        self.stats = self.stats();
+        self.stats.datagrams_received = 0;
+        self.machine = Machine::Ended(ending);
+    }
+
+    /// The next thing to do. Datagrams are written to `out`, which must hold at least one full block with its header,
+    /// and 512 bytes.
+    pub fn poll(&mut self, now: Instant, out: &mut [u8]) -> TransferAction {
+        let action = match &mut self.machine {
+            Machine::Asking(handshake) => match handshake.poll(now) {
+                HandshakeAction::Request(options) => TransferAction::Request(options),
+                HandshakeAction::Wait(deadline) => TransferAction::Wait(deadline),
+                HandshakeAction::GaveUp => TransferAction::Ended(Ending::TimedOut),
+            },
+            Machine::Sending(sender) => match sender.poll(now, out) {
+                SenderAction::Opening => emit(Repr::Oack(self.granted), out),
+                SenderAction::Transmit { len, segment_size } => TransferAction::Transmit { len, segment_size },
+                SenderAction::Read { offset, len, keep } => TransferAction::Read { offset, len, keep },
+                SenderAction::Wait(deadline) => TransferAction::Wait(deadline),
+                SenderAction::Done => TransferAction::Ended(Ending::Completed),
+                SenderAction::GaveUp if sender.is_delivered() => TransferAction::Ended(Ending::DeliveredUnconfirmed),
+                SenderAction::GaveUp => TransferAction::Ended(Ending::TimedOut),
+            },
+            Machine::Receiving(receiver) => match receiver.poll(now) {
+                ReceiverAction::Opening if self.granted.is_empty() => emit(Repr::Ack { block: 0 }, out),
+                ReceiverAction::Opening => emit(Repr::Oack(self.granted), out),
+                ReceiverAction::Ack(block) => emit(Repr::Ack { block }, out),
+                ReceiverAction::Wait(deadline) => TransferAction::Wait(deadline),
+                ReceiverAction::Done => TransferAction::Ended(Ending::Completed),
+                ReceiverAction::GaveUp => TransferAction::Ended(Ending::TimedOut),
+            },
+            Machine::Ended(ending) => match self.farewell.take() {
+                Some((code, message)) => {
+                    self.stats.datagrams_sent += 1;
+                    emit(Repr::Error { code, message }, out)
+                }
+                None => TransferAction::Ended(*ending),
+            },
+        };
+        if let TransferAction::Ended(ending) = action
+            && !matches!(self.machine, Machine::Ended(_))
+        {
+            self.end(ending);
+        }
+        action
+    }
+
+    /// What was agreed, once it was.
+    #[must_use]
+    pub const fn parameters(&self) -> Option<&Parameters> {
+        self.parameters.as_ref()
+    }
+
+    /// The options that our OACK grants.
+    #[must_use]
+    pub const fn granted(&self) -> &Options {
+        &self.granted
+    }
+
+    /// Whether the peer has answered anything of ours: its address is no forgery.
+    #[must_use]
+    pub const fn is_proved(&self) -> bool {
+        match self.retry() {
+            Some(retry) => retry.is_proved(),
+            None => false,
+        }
+    }
+
+    /// When the transfer last moved on.
+    #[must_use]
+    pub const fn last_progress(&self) -> Option<Instant> {
+        match self.retry() {
+            Some(retry) => Some(retry.last_progress()),
+            None => None,
+        }
+    }
+
+    const fn retry(&self) -> Option<&Retry> {
+        match &self.machine {
+            Machine::Asking(handshake) => Some(handshake.retry()),
+            Machine::Sending(sender) => Some(sender.retry()),
+            Machine::Receiving(receiver) => Some(receiver.retry()),
+            Machine::Ended(_) => None,
+        }
+    }
+
+    /// Whether a request still waits for its first answer.
+    #[must_use]
+    pub const fn is_asking(&self) -> bool {
+        matches!(self.machine, Machine::Asking(_))
+    }
+
+    /// The sending half, while the file is being sent.
+    #[must_use]
+    pub const fn sender(&self) -> Option<&Sender<C>> {
+        match &self.machine {
+            Machine::Sending(sender) => Some(sender),
+            Machine::Asking(_) | Machine::Receiving(_) | Machine::Ended(_) => None,
+        }
+    }
+
+    /// The receiving half, while the file is being received or the final ACK repeated.
+    #[must_use]
+    pub const fn receiver(&self) -> Option<&Receiver> {
+        match &self.machine {
+            Machine::Receiving(receiver) => Some(receiver),
+            Machine::Asking(_) | Machine::Sending(_) | Machine::Ended(_) => None,
+        }
+    }
+
+    /// What the transfer has cost so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let mut stats = self.stats;
+        match &self.machine {
+            Machine::Asking(handshake) => stats += handshake.stats(),
+            Machine::Sending(sender) => stats += sender.stats(),
+            Machine::Receiving(receiver) => stats += receiver.stats(),
+            Machine::Ended(_) => {}
+        }
+        stats.datagrams_received = self.received;
+        stats
+    }
+}
+
+/// Writes a small packet. The buffer is large enough by contract; if it is not, nothing is sent.
+fn emit(repr: Repr<'_>, out: &mut [u8]) -> TransferAction {
+    TransferAction::Transmit { len: repr.emit(out).unwrap_or(0), segment_size: None }
+}

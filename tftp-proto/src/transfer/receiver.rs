@@ -1,0 +1,302 @@
+//! The receiving half of a transfer: order, gaps, acknowledgements, dallying (RFC 1350, RFC 7440).
+
+use super::dally::Dally;
+use super::retry::{Retry, Verdict};
+use crate::negotiate::Parameters;
+use crate::{Instant, Stats};
+
+/// Receives one file: knows neither role nor address, and keeps no byte of it.
+#[derive(Debug)]
+pub struct Receiver {
+    parameters: Parameters,
+    /// The last block that came in order; 0 before the first.
+    received: u64,
+    /// The block after which the sender's present window begins.
+    window_base: u64,
+    /// An ACK of `received` is to be sent as soon as the owner has room.
+    ack_due: bool,
+    /// Whether the owner can take another window.
+    room: bool,
+    /// The present gap was reported; what still arrives behind it is the rest of that window.
+    gap_reported: bool,
+    /// When an ACK was sent that has not been answered: its answer gives a round trip sample.
+    timed: Option<Instant>,
+    /// Whether an ACK of `received` was sent before.
+    acknowledged: bool,
+    /// Whether DATA has come: the peer has our answer to its request, so that is not repeated.
+    heard: bool,
+    state: State,
+    retry: Retry,
+    stats: Stats,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Waiting for DATA until the deadline.
+    Receiving { deadline: Instant },
+    /// An ACK is held back until the owner has room: the pause is ours, no timer runs.
+    Holding,
+    /// The last block is in and the owner is making the file appear. Repeats are absorbed.
+    Committing,
+    /// The final ACK was sent and is repeated on demand.
+    Dallying(Dally),
+    /// Dallying is over.
+    Done,
+    /// The peer fell silent.
+    GaveUp,
+}
+
+/// What a DATA packet meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DataOutcome {
+    /// The next block in order: its payload goes to the end of the file.
+    InOrder {
+        /// Whether it ends the file. If so, call [`Receiver::committed`] when the file is safe.
+        last: bool,
+    },
+    /// A block that came before: ignore its payload.
+    Duplicate,
+    /// A block beyond the next one: ignore its payload, it will come again.
+    Gap,
+    /// Not a block of this window.
+    Ignored,
+    /// Longer than a block can be: the peer breaks the protocol.
+    TooLong,
+}
+
+/// What a [`Receiver`] wants done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReceiverAction {
+    /// Acknowledge block 0: the answer to a write request, or to an OACK.
+    Opening,
+    /// Send an ACK with this number on the wire.
+    Ack(u16),
+    /// Nothing until DATA or this moment.
+    Wait(Option<Instant>),
+    /// The file is complete and dallying is over.
+    Done,
+    /// The peer fell silent.
+    GaveUp,
+}
+
+impl Receiver {
+    /// A receiver that begins by acknowledging block 0 (`opening`), or that waits for block 1.
+    pub(super) fn new(now: Instant, parameters: Parameters, opening: bool, mut retry: Retry) -> Self {
+        retry.set_negotiated(parameters.timeout);
+        let deadline = retry.deadline(now);
+        Self {
+            parameters,
+            received: 0,
+            window_base: 0,
+            ack_due: opening,
+            room: true,
+            gap_reported: false,
+            timed: None,
+            acknowledged: false,
+            heard: false,
+            state: State::Receiving { deadline },
+            retry,
+            stats: Stats::default(),
+        }
+    }
+
+    /// A DATA packet from the peer, with its block number as on the wire.
+    pub fn handle_data(&mut self, now: Instant, wire: u16, payload: &[u8]) -> DataOutcome {
+        match &mut self.state {
+            State::Receiving { .. } | State::Holding => {}
+            State::Dallying(dally) => {
+                self.ack_due |= dally.is_repeat(now, wire);
+                self.stats.ignored += 1;
+                return DataOutcome::Duplicate;
+            }
+            State::Committing | State::Done | State::GaveUp => {
+                self.stats.ignored += 1;
+                return DataOutcome::Ignored;
+            }
+        }
+        let window = u64::from(self.parameters.window_size);
+        let rollover = self.parameters.rollover;
+        match rollover.resolve(wire, self.received + 1, window - 1) {
+            Some(block) => {
+                self.heard = true;
+                if block == self.received + 1 { self.handle_next(now, payload) } else { self.handle_gap() }
+            }
+            None => {
+                let oldest = (self.received + 1).saturating_sub(window).max(1);
+                match self.received.checked_sub(oldest).and_then(|span| rollover.resolve(wire, oldest, span)) {
+                    Some(block) => self.handle_duplicate(block),
+                    None => {
+                        self.stats.ignored += 1;
+                        DataOutcome::Ignored
+                    }
+                }
+            }
+        }
+    }
+
+    fn handle_next(&mut self, now: Instant, payload: &[u8]) -> DataOutcome {
+        let block_size = usize::from(self.parameters.block_size);
+        if payload.len() > block_size {
+            return DataOutcome::TooLong;
+        }
+        self.received += 1;
+        self.acknowledged = false;
+        self.gap_reported = false;
+        if let Some(sent_at) = self.timed.take() {
+            self.retry.sample(now - sent_at);
+        }
+        self.retry.progress(now);
+        let last = payload.len() < block_size;
+        if last {
+            self.state = State::Committing;
+            self.ack_due = false;
+        } else {
+            self.ack_due |= self.received >= self.window_end();
+            self.state = State::Receiving { deadline: self.retry.deadline(now) };
+        }
+        DataOutcome::InOrder { last }
+    }
+
+    /// A block is missing: report the last one in order, once, at once (RFC 7440 §4).
+    fn handle_gap(&mut self) -> DataOutcome {
+        self.stats.ignored += 1;
+        if !self.gap_reported {
+            self.gap_reported = true;
+            self.ack_due = true;
+        }
+        DataOutcome::Gap
+    }
+
+    /// The sender went back, so an ACK of ours was lost. In lock-step that ACK is repeated. With a window the sender
+    /// goes through the blocks again, and the ACK is due where its window ends.
+    fn handle_duplicate(&mut self, block: u64) -> DataOutcome {
+        self.stats.ignored += 1;
+        self.window_base = self.window_base.min(block - 1);
+        self.ack_due |= block >= self.window_end();
+        DataOutcome::Duplicate
+    }
+
+    fn window_end(&self) -> u64 {
+        self.window_base + u64::from(self.parameters.window_size)
+    }
+
+    /// The peer repeated what block 0 acknowledges (an OACK): it did not get our answer.
+    pub(super) fn handle_repeated_opening(&mut self) {
+        self.ack_due |= !self.heard;
+    }
+
+    /// Whether the owner can take another window; while not, ACKs are held back and the sender waits.
+    pub fn set_room(&mut self, now: Instant, room: bool) {
+        self.room = room;
+        if room && self.state == State::Holding {
+            self.state = State::Receiving { deadline: self.retry.deadline(now) };
+        }
+    }
+
+    /// The file is complete and safe: the final ACK may leave. Call it once, after the last block.
+    pub fn committed(&mut self, now: Instant) {
+        if self.state == State::Committing {
+            self.state = State::Dallying(Dally::new(
+                self.parameters.rollover.to_wire(self.received),
+                now + self.retry.dally_time(),
+            ));
+            self.ack_due = true;
+            self.room = true;
+        }
+    }
+
+    /// Time has passed. Early and repeated calls change nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        match self.state {
+            State::Receiving { deadline } if deadline <= now => match self.retry.expired(now) {
+                Verdict::GiveUp => self.state = State::GaveUp,
+                Verdict::Retry => {
+                    self.stats.timeouts += 1;
+                    self.gap_reported = false;
+                    self.ack_due = true;
+                    self.timed = None;
+                    self.state = State::Receiving { deadline: self.retry.deadline(now) };
+                }
+            },
+            State::Dallying(dally) if dally.is_over(now) => {
+                self.state = State::Done;
+                self.ack_due = false;
+            }
+            State::Receiving { .. } | State::Holding | State::Committing => {}
+            State::Dallying(_) | State::Done | State::GaveUp => {}
+        }
+    }
+
+    /// The next thing to do.
+    pub fn poll(&mut self, now: Instant) -> ReceiverAction {
+        if self.ack_due && !self.room {
+            // Held back until the owner has room.
+            if matches!(self.state, State::Receiving { .. }) {
+                self.state = State::Holding;
+            }
+        } else if self.ack_due {
+            return self.acknowledge(now);
+        }
+        match self.state {
+            State::Receiving { deadline } => ReceiverAction::Wait(Some(deadline)),
+            State::Holding | State::Committing => ReceiverAction::Wait(None),
+            State::Dallying(dally) => ReceiverAction::Wait(Some(dally.until())),
+            State::Done => ReceiverAction::Done,
+            State::GaveUp => ReceiverAction::GaveUp,
+        }
+    }
+
+    fn acknowledge(&mut self, now: Instant) -> ReceiverAction {
+        self.ack_due = false;
+        // Whoever gets this ACK goes on behind it with a new window.
+        self.window_base = self.received;
+        self.stats.datagrams_sent += 1;
+        if core::mem::replace(&mut self.acknowledged, true) {
+            self.stats.retransmissions += 1;
+            self.timed = None;
+        } else {
+            self.timed = Some(now);
+        }
+        if let State::Receiving { deadline } = &mut self.state {
+            *deadline = self.retry.deadline(now);
+        }
+        if !self.heard {
+            return ReceiverAction::Opening;
+        }
+        ReceiverAction::Ack(self.parameters.rollover.to_wire(self.received))
+    }
+
+    /// The last block received in order.
+    #[must_use]
+    pub const fn blocks_received(&self) -> u64 {
+        self.received
+    }
+
+    /// Whether the last block has come.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        matches!(self.state, State::Committing | State::Dallying(_) | State::Done)
+    }
+
+    /// What is left to do once the final ACK was sent: repeating it.
+    #[must_use]
+    pub const fn dally(&self) -> Option<Dally> {
+        match self.state {
+            State::Dallying(dally) => Some(dally),
+            State::Receiving { .. } | State::Holding | State::Committing | State::Done | State::GaveUp => None,
+        }
+    }
+
+    pub(super) const fn retry(&self) -> &Retry {
+        &self.retry
+    }
+
+    pub(super) const fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    /// The number on the wire of the last block in order.
+    pub(super) const fn last_on_wire(&self) -> u16 {
+        self.parameters.rollover.to_wire(self.received)
+    }
+}

@@ -1,0 +1,183 @@
+//! When to send again, and when to stop (RFC 1123 §4.2.3.2; the estimator of RFC 6298).
+
+use core::time::Duration;
+
+use crate::config::Timing;
+use crate::{Instant, Rng};
+
+/// What to do when an answer has not come in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Retry,
+    GiveUp,
+}
+
+/// Round trip, back-off and patience of one transfer.
+#[derive(Debug, Clone)]
+pub(crate) struct Retry {
+    timing: Timing,
+    /// The negotiated interval, which stands in for the measured one.
+    negotiated: Option<Duration>,
+    /// Smoothed round trip and its variation, once there was a sample.
+    round_trip: Option<(Duration, Duration)>,
+    /// Whether the peer has answered: its address is no forgery.
+    proved: bool,
+    /// Retransmissions since the last progress.
+    retries: u32,
+    last_progress: Instant,
+    rng: Rng,
+}
+
+impl Retry {
+    pub(crate) fn new(now: Instant, timing: Timing, seed: u64) -> Self {
+        Self {
+            timing,
+            negotiated: None,
+            round_trip: None,
+            proved: false,
+            retries: 0,
+            last_progress: now,
+            rng: Rng::new(seed),
+        }
+    }
+
+    pub(crate) fn set_negotiated(&mut self, timeout: Option<Duration>) {
+        self.negotiated = timeout;
+    }
+
+    pub(crate) const fn is_proved(&self) -> bool {
+        self.proved
+    }
+
+    pub(crate) const fn last_progress(&self) -> Instant {
+        self.last_progress
+    }
+
+    /// The peer answered something that brings the transfer on.
+    pub(crate) fn progress(&mut self, now: Instant) {
+        self.proved = true;
+        self.retries = 0;
+        self.last_progress = now;
+    }
+
+    /// A round trip of a datagram that was sent once (Karn's rule is the caller's).
+    pub(crate) fn sample(&mut self, round_trip: Duration) {
+        self.round_trip = Some(match self.round_trip {
+            None => (round_trip, round_trip / 2),
+            Some((smoothed, variation)) => {
+                (smoothed * 7 / 8 + round_trip / 8, variation * 3 / 4 + smoothed.abs_diff(round_trip) / 4)
+            }
+        });
+    }
+
+    /// The interval before the next retransmission: doubled for each one before it, with jitter from the second on
+    /// so that a crowd that lost together does not return together.
+    fn interval(&mut self) -> Duration {
+        let Timing { initial_timeout, min_timeout, max_timeout, .. } = self.timing;
+        let first = self.negotiated.unwrap_or_else(|| match self.round_trip {
+            None => initial_timeout,
+            Some((smoothed, variation)) => (smoothed + variation * 4).max(min_timeout),
+        });
+        let doubled = first.saturating_mul(1 << self.retries.min(16)).min(max_timeout.max(first));
+        if self.retries == 0 {
+            return doubled;
+        }
+        let jitter = u64::from(self.rng.below(1 << 16)) * u64::try_from(doubled.as_micros()).unwrap_or(u64::MAX >> 20);
+        doubled + Duration::from_micros(jitter >> 19)
+    }
+
+    /// The moment to act if nothing comes: the next retransmission, or the end of patience if that is sooner.
+    pub(crate) fn deadline(&mut self, now: Instant) -> Instant {
+        let next = now + self.interval();
+        match self.patience() {
+            Some(patience) => next.min(self.last_progress + patience).max(now + Duration::from_micros(1)),
+            None => next,
+        }
+    }
+
+    /// How long to repeat the final ACK: at least twice the interval that the peer was told.
+    pub(crate) fn dally_time(&self) -> Duration {
+        self.timing.dally.max(self.negotiated.unwrap_or_default() * 2)
+    }
+
+    /// How long silence of a proved peer is borne. An unproved one has a small count of retries instead.
+    fn patience(&self) -> Option<Duration> {
+        let negotiated = self.negotiated.unwrap_or_default();
+        self.proved.then(|| self.timing.give_up_after.max(negotiated * 3))
+    }
+
+    /// The deadline has passed.
+    pub(crate) fn expired(&mut self, now: Instant) -> Verdict {
+        let limit = if self.proved { self.timing.max_retries } else { Some(self.timing.unproved_retries) };
+        let impatient = self.patience().is_some_and(|patience| now.saturating_since(self.last_progress) >= patience);
+        if impatient || limit.is_some_and(|limit| self.retries >= limit) {
+            return Verdict::GiveUp;
+        }
+        self.retries += 1;
+        Verdict::Retry
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn the_interval_doubles_up_to_the_cap_and_starts_again_with_progress() {
+        let mut retry = Retry::new(Instant::ZERO, Timing::default(), 1);
+        retry.progress(Instant::ZERO);
+        let mut intervals = std::vec::Vec::new();
+        for _ in 0..5 {
+            intervals.push(retry.interval());
+            assert_eq!(retry.expired(Instant::ZERO), Verdict::Retry);
+        }
+        for (interval, base) in intervals.iter().zip([1000, 2000, 4000, 5000, 5000]) {
+            assert!(*interval >= ms(base) && *interval <= ms(base) * 9 / 8, "{interval:?} for {base}");
+        }
+        retry.progress(Instant::ZERO);
+        assert_eq!(retry.interval(), ms(1000));
+    }
+
+    #[test]
+    fn the_interval_follows_the_round_trip_within_bounds() {
+        let mut retry = Retry::new(Instant::ZERO, Timing::default(), 1);
+        retry.sample(Duration::from_micros(200));
+        assert_eq!(retry.interval(), ms(100));
+        let mut retry = Retry::new(Instant::ZERO, Timing::default(), 1);
+        for _ in 0..100 {
+            retry.sample(ms(800));
+        }
+        assert!((ms(790)..ms(900)).contains(&retry.interval()), "{:?}", retry.interval());
+    }
+
+    #[test]
+    fn a_negotiated_timeout_replaces_the_measured_interval_but_not_the_back_off() {
+        let mut retry = Retry::new(Instant::ZERO, Timing::default(), 1);
+        retry.progress(Instant::ZERO);
+        retry.sample(ms(1));
+        retry.set_negotiated(Some(ms(2000)));
+        assert_eq!(retry.interval(), ms(2000));
+        assert_eq!(retry.expired(Instant::ZERO), Verdict::Retry);
+        assert!(retry.interval() >= ms(4000));
+        retry.set_negotiated(Some(ms(20_000)));
+        assert!(retry.interval() >= ms(20_000));
+    }
+
+    #[test]
+    fn a_proved_peer_is_given_up_after_silence_and_an_unproved_one_after_few_tries() {
+        let mut retry = Retry::new(Instant::ZERO, Timing::default(), 1);
+        for _ in 0..4 {
+            assert_eq!(retry.expired(Instant::ZERO), Verdict::Retry);
+        }
+        assert_eq!(retry.expired(Instant::ZERO), Verdict::GiveUp);
+        retry.progress(Instant::ZERO);
+        for _ in 0..1000 {
+            assert_eq!(retry.expired(Instant::ZERO + ms(29_999)), Verdict::Retry);
+        }
+        assert_eq!(retry.expired(Instant::ZERO + ms(30_000)), Verdict::GiveUp);
+    }
+}

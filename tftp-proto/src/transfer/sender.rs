@@ -1,0 +1,354 @@
+//! The sending half of a transfer: windows, gaps, retransmission (RFC 1350, RFC 7440).
+
+use super::chunks::Chunks;
+use super::retry::{Retry, Verdict};
+use crate::negotiate::Parameters;
+use crate::netascii::Encoder;
+use crate::wire::{DATA_HEADER, Mode, write_data_header};
+use crate::{Instant, Stats};
+
+/// Datagrams in one train, as many as a kernel takes for segmentation offload.
+const MAX_TRAIN: usize = 64;
+/// Bytes in one train: the largest UDP payload over IPv4.
+const MAX_TRAIN_BYTES: usize = 65_507;
+
+/// Sends one file: knows neither role nor address, and holds no more than two chunks of the file.
+///
+/// `C` is a chunk of the file: `Bytes` on a server, `&'static [u8]` straight from flash on a microcontroller.
+#[derive(Debug)]
+pub struct Sender<C> {
+    parameters: Parameters,
+    chunks: Chunks<C>,
+    /// The oldest block that is not acknowledged. Block 0 is the OACK, where there is one.
+    base: u64,
+    /// The next block to send.
+    next: u64,
+    /// One past the highest block ever sent.
+    sent_end: u64,
+    /// The block that ends the file, once it was built.
+    last: Option<u64>,
+    cursor: Cursor,
+    /// Where encoding can begin again after going back: at or before `base`.
+    anchor: Cursor,
+    /// A gap was reported at the present base and answered; further reports of it are copies.
+    gap_answered: bool,
+    /// The block whose ACK gives a round trip sample, and when it was sent.
+    timed: Option<(u64, Instant)>,
+    state: State,
+    retry: Retry,
+    stats: Stats,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// The window has room.
+    Sending,
+    /// The whole window is out.
+    Waiting { deadline: Instant },
+    /// The last block was acknowledged.
+    Done,
+    /// The peer fell silent.
+    GaveUp,
+}
+
+/// A place in the file at the start of a block.
+#[derive(Debug, Clone, Copy)]
+struct Cursor {
+    block: u64,
+    offset: u64,
+    encoder: Encoder,
+}
+
+/// What a [`Sender`] wants done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SenderAction {
+    /// Send block 0: the OACK.
+    Opening,
+    /// Send the first `len` bytes of the buffer.
+    Transmit {
+        /// Bytes.
+        len: usize,
+        /// If set, a train of datagrams of this size, of which the last may be shorter.
+        segment_size: Option<usize>,
+    },
+    /// Read from the file and call [`Sender::handle_chunk`].
+    Read {
+        /// Offset in bytes.
+        offset: u64,
+        /// Length in bytes. Fewer bytes than this mean the end of the file.
+        len: usize,
+        /// Nothing before this offset will be asked for again.
+        keep: u64,
+    },
+    /// Nothing until an ACK, a chunk or this moment.
+    Wait(Option<Instant>),
+    /// The last block was acknowledged.
+    Done,
+    /// The peer fell silent.
+    GaveUp,
+}
+
+/// What an ACK meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AckOutcome {
+    /// New blocks were acknowledged.
+    Advanced,
+    /// A gap was reported: the blocks behind it go out again.
+    Gap,
+    /// A copy, an old one, or one of a block never sent: nothing changes.
+    Ignored,
+}
+
+impl<C: AsRef<[u8]>> Sender<C> {
+    /// A sender that starts with block 0 (`opening`: the OACK waits for ACK 0) or straight with block 1.
+    ///
+    /// `read_size` is the length of its reads in bytes; it is raised to the block size if smaller.
+    pub(super) fn new(parameters: Parameters, opening: bool, read_size: usize, mut retry: Retry) -> Self {
+        retry.set_negotiated(parameters.timeout);
+        let first = u64::from(!opening);
+        let start = Cursor { block: 1, offset: 0, encoder: Encoder::default() };
+        Self {
+            parameters,
+            chunks: Chunks::new(read_size.max(usize::from(parameters.block_size))),
+            base: first,
+            next: first,
+            sent_end: first,
+            last: None,
+            cursor: start,
+            anchor: start,
+            gap_answered: false,
+            timed: None,
+            state: State::Sending,
+            retry,
+            stats: Stats::default(),
+        }
+    }
+
+    /// An ACK from the peer, with its block number as on the wire.
+    pub fn handle_ack(&mut self, now: Instant, wire: u16) -> AckOutcome {
+        match self.state {
+            State::Sending | State::Waiting { .. } => {}
+            State::Done | State::GaveUp => return AckOutcome::Ignored,
+        }
+        let oldest = self.base.saturating_sub(1);
+        let acked =
+            self.sent_end.checked_sub(1 + oldest).and_then(|span| self.parameters.rollover.resolve(wire, oldest, span));
+        let Some(acked) = acked else {
+            self.stats.ignored += 1;
+            return AckOutcome::Ignored;
+        };
+        if acked < self.base {
+            return self.handle_repeated_ack();
+        }
+        if let Some((block, sent_at)) = self.timed.take()
+            && block == acked
+        {
+            self.retry.sample(now - sent_at);
+        }
+        self.retry.progress(now);
+        let outcome = if acked + 1 < self.next { AckOutcome::Gap } else { AckOutcome::Advanced };
+        self.base = acked + 1;
+        self.gap_answered = false;
+        if self.last == Some(acked) {
+            self.state = State::Done;
+            return AckOutcome::Advanced;
+        }
+        self.go_on_from(self.base);
+        outcome
+    }
+
+    /// An ACK of the block before the window. RFC 1123 §4.2.3.1: in lock-step it must never cause DATA. With a
+    /// window it reports that the first block is missing, and copies of the report are not answered.
+    fn handle_repeated_ack(&mut self) -> AckOutcome {
+        let gap = self.parameters.window_size > 1 && self.base > 0 && self.next > self.base && !self.gap_answered;
+        if !gap {
+            self.stats.ignored += 1;
+            return AckOutcome::Ignored;
+        }
+        self.gap_answered = true;
+        self.timed = None;
+        self.go_on_from(self.base);
+        AckOutcome::Gap
+    }
+
+    fn go_on_from(&mut self, block: u64) {
+        self.next = block;
+        self.state = State::Sending;
+        if self.cursor.block > block {
+            self.cursor = self.anchor;
+        }
+        self.advance_anchor();
+    }
+
+    /// Moves the anchor up to the base, as far as that can be told without reading the file again.
+    fn advance_anchor(&mut self) {
+        if self.cursor.block == self.base {
+            self.anchor = self.cursor;
+        } else if self.parameters.mode != Mode::Netascii && self.base > 0 {
+            let offset = (self.base - 1) * u64::from(self.parameters.block_size);
+            self.anchor = Cursor { block: self.base, offset, encoder: Encoder::default() };
+            if self.cursor.block < self.base {
+                self.cursor = self.anchor;
+            }
+        }
+    }
+
+    /// The bytes of the read that was asked for last.
+    pub fn handle_chunk(&mut self, chunk: C) {
+        self.chunks.insert(chunk);
+    }
+
+    /// Whether a read was asked for and not answered.
+    #[must_use]
+    pub const fn is_reading(&self) -> bool {
+        self.chunks.is_reading()
+    }
+
+    /// Time has passed. Early and repeated calls change nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        match self.state {
+            State::Waiting { deadline } if deadline <= now => match self.retry.expired(now) {
+                Verdict::GiveUp => self.state = State::GaveUp,
+                Verdict::Retry => {
+                    self.stats.timeouts += 1;
+                    self.timed = None;
+                    self.gap_answered = false;
+                    self.go_on_from(self.base);
+                }
+            },
+            State::Waiting { .. } | State::Sending | State::Done | State::GaveUp => {}
+        }
+    }
+
+    /// The next thing to do; datagrams are written to `out`, which must hold at least one block and its header.
+    pub fn poll(&mut self, now: Instant, out: &mut [u8]) -> SenderAction {
+        match self.state {
+            State::Sending => {}
+            State::Waiting { deadline } => return self.read_ahead().unwrap_or(SenderAction::Wait(Some(deadline))),
+            State::Done => return SenderAction::Done,
+            State::GaveUp => return SenderAction::GaveUp,
+        }
+        if self.next == 0 {
+            self.note_sent(now, 1);
+            self.wait(now);
+            return SenderAction::Opening;
+        }
+        self.skip_acknowledged(out);
+        let segment = usize::from(self.parameters.block_size) + DATA_HEADER;
+        let limit = out.len().min(MAX_TRAIN_BYTES.max(segment));
+        let first = self.next;
+        let mut len = 0;
+        let mut count = 0;
+        while self.window_has_room() && count < MAX_TRAIN && self.cursor.block == first + count as u64 {
+            let Some(slot) = out.get_mut(len..len + segment).filter(|_| len + segment <= limit) else { break };
+            let Some(payload) = self.build_block(slot) else { break };
+            len += DATA_HEADER + payload;
+            count += 1;
+            self.next = first + count as u64;
+        }
+        if count == 0 {
+            // The window is open but the bytes are not here: storage sets the pace, no timer runs.
+            return self.read_ahead().unwrap_or(SenderAction::Wait(None));
+        }
+        self.next = first;
+        self.note_sent(now, count as u64);
+        if !self.window_has_room() {
+            self.wait(now);
+        }
+        SenderAction::Transmit { len, segment_size: (count > 1).then_some(segment) }
+    }
+
+    /// After going back to the anchor: encode again, without sending, what was acknowledged since.
+    fn skip_acknowledged(&mut self, scratch: &mut [u8]) {
+        let segment = usize::from(self.parameters.block_size) + DATA_HEADER;
+        while self.cursor.block < self.next {
+            let Some(slot) = scratch.get_mut(..segment) else { return };
+            if self.build_block(slot).is_none() {
+                return;
+            }
+        }
+        self.advance_anchor();
+    }
+
+    /// Writes the block at the cursor and moves the cursor past it. `None`: the file's bytes are not here.
+    fn build_block(&mut self, slot: &mut [u8]) -> Option<usize> {
+        let block_size = usize::from(self.parameters.block_size);
+        let (header, payload) = slot.split_first_chunk_mut::<DATA_HEADER>()?;
+        let pieces = self.chunks.view(self.cursor.offset, block_size)?;
+        let mut written = 0;
+        let mut taken = 0;
+        for piece in pieces {
+            let room = payload.get_mut(written..)?;
+            if self.parameters.mode == Mode::Netascii {
+                let (used, made) = self.cursor.encoder.encode(piece, room);
+                taken += used;
+                written += made;
+            } else {
+                let count = piece.len().min(room.len());
+                room.get_mut(..count)?.copy_from_slice(piece.get(..count)?);
+                taken += count;
+                written += count;
+            }
+        }
+        write_data_header(header, self.parameters.rollover.to_wire(self.cursor.block));
+        if written < block_size {
+            self.last = Some(self.cursor.block);
+        }
+        self.cursor.block += 1;
+        self.cursor.offset += taken as u64;
+        Some(written)
+    }
+
+    fn window_has_room(&self) -> bool {
+        self.next < self.base + u64::from(self.parameters.window_size) && self.last.is_none_or(|last| self.next <= last)
+    }
+
+    fn note_sent(&mut self, now: Instant, count: u64) {
+        let end = self.next + count;
+        self.stats.datagrams_sent += count;
+        let repeated = self.sent_end.min(end).saturating_sub(self.next);
+        self.stats.retransmissions += repeated;
+        // Karn's rule: what was sent twice gives no sample. The newest block gives it, for the ACK answers that.
+        self.timed = (repeated == 0).then_some((end - 1, now));
+        self.next = end;
+        self.sent_end = self.sent_end.max(end);
+    }
+
+    fn wait(&mut self, now: Instant) {
+        self.state = State::Waiting { deadline: self.retry.deadline(now) };
+    }
+
+    fn read_ahead(&mut self) -> Option<SenderAction> {
+        let (offset, len) = self.chunks.next_read(self.cursor.offset)?;
+        Some(SenderAction::Read { offset, len, keep: self.anchor.offset })
+    }
+
+    /// Bytes of the file that the peer has acknowledged (for netascii: about as many).
+    #[must_use]
+    pub fn bytes_acknowledged(&self) -> u64 {
+        match self.state {
+            State::Done => self.chunks.end().unwrap_or(self.anchor.offset),
+            State::Sending | State::Waiting { .. } | State::GaveUp => self.anchor.offset,
+        }
+    }
+
+    /// Whether the opening OACK is still unanswered.
+    #[must_use]
+    pub const fn is_opening(&self) -> bool {
+        self.base == 0
+    }
+
+    /// Whether everything was sent to a peer that has answered, and only the last ACK is missing.
+    #[must_use]
+    pub fn is_delivered(&self) -> bool {
+        self.retry.is_proved() && self.last == Some(self.base)
+    }
+
+    pub(super) const fn retry(&self) -> &Retry {
+        &self.retry
+    }
+
+    pub(super) const fn stats(&self) -> Stats {
+        self.stats
+    }
+}
