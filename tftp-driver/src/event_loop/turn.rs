@@ -52,21 +52,41 @@ where
         Poll::Pending
     }
 
-    /// Lets the protocol act until it waits, has ended, or a datagram is refused. False if the budget is used up.
-    fn drain(&mut self, cx: &mut Context<'_>, budget: &mut u32) -> io::Result<bool> {
-        if !self.retry(cx)? {
-            return Ok(spend(budget));
-        }
-        while !self.drained && !self.finished {
-            if !spend(budget) {
-                return Ok(false);
-            }
+    /// Sends what the protocol has to say, as far as the system takes it now, and waits for nothing: a last word from an
+    /// owner that is about to drop the loop. Unlike [`poll`](Self::poll) it needs neither a task nor a running runtime.
+    /// Jobs are not started.
+    pub fn flush(&mut self) {
+        self.tick();
+        let mut budget = TURN;
+        while self.stalled.is_none() && !self.finished && spend(&mut budget) {
             match self.protocol.poll(self.now, &mut self.out) {
                 Action::Transmit(transmit) => {
-                    if !self.send(transmit, 0) {
-                        break;
-                    }
+                    self.send(transmit, 0);
                 }
+                Action::Job(..) => {}
+                Action::Event(event) => (self.on_event)(event),
+                Action::Wait(_) => break,
+                Action::Finished => self.finished = true,
+            }
+        }
+    }
+
+    /// Lets the protocol act until it waits, has ended, or a datagram is refused. False if the budget is used up.
+    fn drain(&mut self, cx: &mut Context<'_>, budget: &mut u32) -> io::Result<bool> {
+        while spend(budget) {
+            if let Some(stalled) = self.stalled.take() {
+                if !self.is_writable(&stalled, cx)? {
+                    self.stalled = Some(stalled);
+                    return Ok(true);
+                }
+                self.send(stalled.transmit, stalled.sent);
+                continue;
+            }
+            if self.drained || self.finished {
+                return Ok(true);
+            }
+            match self.protocol.poll(self.now, &mut self.out) {
+                Action::Transmit(transmit) => self.send(transmit, 0),
                 Action::Job(id, job) => match self.handler.handle(id, job) {
                     Handled::Ready(result) => self.protocol.handle_job(self.now, id, result),
                     Handled::Pending(future) => self.jobs.push(future),
@@ -79,7 +99,7 @@ where
                 Action::Finished => self.finished = true,
             }
         }
-        Ok(spend(budget))
+        Ok(false)
     }
 
     /// Hands one input to the protocol. False if there is none, in which case the task will be woken for the next.
@@ -135,42 +155,31 @@ where
         Ok(false)
     }
 
-    /// Sends what `out` holds, from `sent` on. False if the system refuses it for now; the rest is kept.
-    fn send(&mut self, transmit: Transmit, mut sent: usize) -> bool {
+    /// Sends what `out` holds, from `sent` on. What the system refuses for now is kept.
+    fn send(&mut self, transmit: Transmit, mut sent: usize) {
         let (Some(port), Some(bytes)) = (self.ports.get_mut(transmit.socket), self.out.get(..transmit.len)) else {
             debug_assert!(false, "no such socket, or no such bytes: {transmit:?}");
-            return true;
+            return;
         };
-        let Err(refused) = port.socket.send(&transmit, bytes, &mut sent, &mut self.counters.send_errors) else {
-            return true;
-        };
-        self.counters.send_stalls += 1;
-        let retry_at = match refused {
-            Refused::NotWritable => None,
-            Refused::NoBuffers => Some(self.now + NO_BUFFERS_PAUSE),
-        };
-        self.stalled = Some(Stalled { transmit, sent, retry_at });
-        false
+        if let Err(refused) = port.socket.send(&transmit, bytes, &mut sent, &mut self.counters.send_errors) {
+            self.counters.send_stalls += 1;
+            let retry_at = match refused {
+                Refused::NotWritable => None,
+                Refused::NoBuffers => Some(self.now + NO_BUFFERS_PAUSE),
+            };
+            self.stalled = Some(Stalled { transmit, sent, retry_at });
+        }
     }
 
-    /// Tries again what was refused. False if it still is.
-    fn retry(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
-        while let Some(Stalled { transmit, sent, retry_at }) = &self.stalled {
-            let ready = match retry_at {
-                Some(at) => *at <= self.now,
-                None => match self.ports[transmit.socket].socket.poll_writable(cx) {
-                    Poll::Pending => false,
-                    Poll::Ready(ready) => ready.map(|()| true)?,
-                },
-            };
-            if !ready {
-                return Ok(false);
-            }
-            let (transmit, sent) = (*transmit, *sent);
-            self.stalled = None;
-            self.send(transmit, sent);
+    /// Whether what was refused is worth another try. If not, the task will be woken once it is.
+    fn is_writable(&mut self, stalled: &Stalled, cx: &mut Context<'_>) -> io::Result<bool> {
+        match stalled.retry_at {
+            Some(at) => Ok(at <= self.now),
+            None => match self.ports[stalled.transmit.socket].socket.poll_writable(cx) {
+                Poll::Pending => Ok(false),
+                Poll::Ready(ready) => ready.map(|()| true),
+            },
         }
-        Ok(true)
     }
 
     fn handle_timeout(&mut self) {
