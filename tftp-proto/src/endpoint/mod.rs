@@ -1,11 +1,251 @@
-//! Many transfers at once: placeholder while the types settle.
+//! Many transfers at once, in both roles: demultiplexing, admission, negotiation, timers, storage jobs, statistics.
+//!
+//! The owner has sockets, a clock and storage. It hands in what happens ([`Endpoint::handle_datagram`],
+//! [`Endpoint::handle_job`], [`Endpoint::handle_timeout`]) and after each of these calls [`Endpoint::poll`] until it
+//! answers [`Action::Wait`]. It may stop in between and hand in more first; nothing is lost.
+
 mod action;
 mod admission;
+mod client;
 mod command;
 mod config;
+mod demux;
+mod disposition;
+mod ending;
+mod entry;
 mod event;
-pub use action::*;
-pub use admission::*;
-pub use command::*;
-pub use config::*;
-pub use event::*;
+mod inbox;
+mod jobs;
+mod requests;
+mod saturation;
+mod step;
+mod timers;
+mod tombstones;
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+
+use slab::Slab;
+
+pub use action::{
+    Action, FailureKind, Job, JobResult, Meta, OpenRequest, SocketId, StorageFailure, TransferId, Transmit,
+};
+pub use admission::{Admission, Limits};
+pub use command::{ClientRequest, Shutdown, StartError, Started};
+pub use config::{EndpointConfig, SocketRole};
+pub use disposition::{Disposition, Ignored};
+pub use event::{Event, Outcome, RefusedReason, Report, Role};
+
+use crate::wire::{Packet, Repr};
+use crate::{Instant, Rng};
+use demux::{Network, PeerKey, Pools};
+use entry::Entry;
+use saturation::Saturation;
+use timers::Timers;
+use tombstones::{Answer, Tombstones};
+
+/// ERROR 5 leaves at most this often.
+const WRONG_TID_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Many transfers at once: the whole protocol of a server, of clients, or of both.
+#[derive(Debug)]
+pub struct Endpoint {
+    config: EndpointConfig,
+    pools: Pools,
+    rng: Rng,
+    table: Slab<Entry>,
+    generation: u32,
+    /// The transfer that serves a peer, by socket group.
+    servers: BTreeMap<(usize, PeerKey), usize>,
+    /// The transfer that a client socket is used for.
+    clients: BTreeMap<SocketId, usize>,
+    networks: BTreeMap<Network, usize>,
+    /// Server transfers in the order of their requests, for eviction of those whose peer never answered.
+    arrivals: VecDeque<TransferId>,
+    tombstones: Tombstones,
+    timers: Timers,
+    /// Transfers with something to do, in turn: one action each, so that none starves the others.
+    ready: VecDeque<usize>,
+    events: VecDeque<Event>,
+    replies: VecDeque<Reply>,
+    saturation: Saturation,
+    /// When ERROR 5 may leave again.
+    wrong_tid_after: Instant,
+    shutdown: Option<ending::ShutdownState>,
+}
+
+/// A datagram that needs no transfer.
+#[derive(Debug)]
+struct Reply {
+    socket: SocketId,
+    peer: SocketAddr,
+    local_ip: Option<IpAddr>,
+    answer: Answer,
+}
+
+impl Endpoint {
+    /// An endpoint with nothing going on. `seed` spreads retries; the same seed and inputs give the same outputs.
+    #[must_use]
+    pub fn new(config: EndpointConfig, seed: u64) -> Self {
+        Self {
+            pools: Pools::new(&config.sockets),
+            config,
+            rng: Rng::new(seed),
+            table: Slab::new(),
+            generation: 0,
+            servers: BTreeMap::new(),
+            clients: BTreeMap::new(),
+            networks: BTreeMap::new(),
+            arrivals: VecDeque::new(),
+            tombstones: Tombstones::default(),
+            timers: Timers::default(),
+            ready: VecDeque::new(),
+            events: VecDeque::new(),
+            replies: VecDeque::new(),
+            saturation: Saturation::default(),
+            wrong_tid_after: Instant::ZERO,
+            shutdown: None,
+        }
+    }
+
+    /// A datagram has come in.
+    pub fn handle_datagram(&mut self, now: Instant, meta: &Meta, bytes: &[u8]) -> Disposition {
+        if !demux::is_answerable(meta.peer) {
+            return Disposition::Ignored(Ignored::BadSource);
+        }
+        let role = self.config.sockets.get(meta.socket).copied();
+        let packet = match Packet::parse(bytes) {
+            Ok(packet) => packet,
+            Err(error) => {
+                if let Some(SocketRole::Listener { .. }) = role {
+                    self.explain_malformed(meta, error);
+                }
+                return Disposition::Ignored(Ignored::Malformed(error));
+            }
+        };
+        let ignored = match (role, &packet) {
+            (Some(SocketRole::Listener { group }), Packet::Request(request)) => {
+                self.handle_request(now, meta, group, request)
+            }
+            (Some(SocketRole::Listener { group }), _) if !self.pools.is_single_port(group) => Err(Ignored::Stray),
+            (Some(SocketRole::Listener { group } | SocketRole::Transfer { group }), packet) => {
+                self.handle_transfer_packet(now, meta, group, packet)
+            }
+            (Some(SocketRole::Client), packet) => self.handle_client_packet(now, meta, packet),
+            (None, _) => Err(Ignored::Stray),
+        };
+        ignored.map_or_else(Disposition::Ignored, |()| Disposition::Accepted)
+    }
+
+    /// Time has passed. Early and repeated calls change nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some((at, id)) = self.timers.pop(now) {
+            let Some(entry) = self.table.get_mut(id.index as usize).filter(|entry| entry.id == id) else { continue };
+            if self.timers.fire(&mut entry.timer, id, at, now) {
+                self.wake(now, id.index as usize);
+            }
+        }
+        self.tombstones.expire(now);
+    }
+
+    /// The next thing to do. Datagrams are written to `out`, which must hold 65,507 bytes.
+    pub fn poll(&mut self, now: Instant, out: &mut [u8]) -> Action {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Action::Event(event);
+            }
+            if let Some(reply) = self.replies.pop_front() {
+                if let Some(transmit) = reply.emit(out) {
+                    return Action::Transmit(transmit);
+                }
+                continue;
+            }
+            if let Some(index) = self.ready.pop_front() {
+                if let Some(action) = self.step(now, index, out) {
+                    return action;
+                }
+                continue;
+            }
+            if let Some(event) = self.saturation.report(now) {
+                return Action::Event(event);
+            }
+            if self.is_finished(now) {
+                return Action::Finished;
+            }
+            return Action::Wait(self.next_deadline());
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        [self.timers.next(), self.tombstones.next(), self.saturation.next(), self.linger_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Bytes of the file that a transfer has delivered so far. `None` if it has ended.
+    #[must_use]
+    pub fn transferred(&self, id: TransferId) -> Option<u64> {
+        self.entry(id).map(Entry::bytes)
+    }
+
+    /// Transfers that have not ended.
+    #[must_use]
+    pub fn active_transfers(&self) -> usize {
+        self.table.len()
+    }
+
+    fn entry(&self, id: TransferId) -> Option<&Entry> {
+        self.table.get(id.index as usize).filter(|entry| entry.id == id)
+    }
+
+    /// Puts an entry into the table and gives it an identifier that was never used.
+    fn insert(&mut self, make: impl FnOnce(TransferId) -> Entry) -> usize {
+        self.generation = self.generation.wrapping_add(1);
+        let slot = self.table.vacant_entry();
+        let index = slot.key();
+        slot.insert(make(TransferId { index: u32::try_from(index).unwrap_or(u32::MAX), generation: self.generation }));
+        index
+    }
+
+    /// Puts a transfer into the queue of those with something to do.
+    fn make_ready(&mut self, index: usize) {
+        if let Some(entry) = self.table.get_mut(index)
+            && !core::mem::replace(&mut entry.queued, true)
+        {
+            self.ready.push_back(index);
+        }
+    }
+
+    fn reply(&mut self, meta: &Meta, answer: Answer) {
+        let local_ip = demux::answer_from(meta.local_ip);
+        self.replies.push_back(Reply { socket: meta.socket, peer: meta.peer, local_ip, answer });
+    }
+
+    /// ERROR 5 to a packet that came from a wrong port, within limits.
+    fn refuse_tid(&mut self, now: Instant, meta: &Meta) {
+        if self.wrong_tid_after <= now {
+            self.wrong_tid_after = now + WRONG_TID_INTERVAL;
+            let code = crate::wire::ErrorCode::UnknownTransferId;
+            self.reply(meta, Answer::Error(code, "unknown transfer ID"));
+        }
+    }
+
+    /// All identifiers, for calls that concern every transfer.
+    fn all_ids(&self) -> Vec<TransferId> {
+        self.table.iter().map(|(_, entry)| entry.id).collect()
+    }
+}
+
+impl Reply {
+    fn emit(&self, out: &mut [u8]) -> Option<Transmit> {
+        let repr = match self.answer {
+            Answer::Ack(block) => Repr::Ack { block },
+            Answer::Error(code, message) => Repr::Error { code, message },
+        };
+        let len = repr.emit(out).ok()?;
+        Some(Transmit { socket: self.socket, peer: self.peer, local_ip: self.local_ip, len, segment_size: None })
+    }
+}

@@ -253,6 +253,19 @@ impl<C: AsRef<[u8]>> Transfer<C> {
         Progress::Advanced
     }
 
+    /// The peer repeated its request: it did not get our first answer, which goes out again. Once the peer has
+    /// acknowledged anything this changes nothing.
+    pub fn repeat_answer(&mut self) {
+        if self.is_proved() {
+            return;
+        }
+        match &mut self.machine {
+            Machine::Sending(sender) => sender.repeat(),
+            Machine::Receiving(receiver) => receiver.handle_repeated_opening(),
+            Machine::Asking(_) | Machine::Ended(_) => {}
+        }
+    }
+
     /// The bytes of the read asked for last.
     pub fn handle_chunk(&mut self, chunk: C) {
         if let Machine::Sending(sender) = &mut self.machine {

@@ -294,9 +294,4 @@ impl Receiver {
     pub(super) const fn stats(&self) -> Stats {
         self.stats
     }
-
-    /// The number on the wire of the last block in order.
-    pub(super) const fn last_on_wire(&self) -> u16 {
-        self.parameters.rollover.to_wire(self.received)
-    }
 }

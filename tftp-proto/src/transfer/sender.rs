@@ -193,6 +193,14 @@ impl<C: AsRef<[u8]>> Sender<C> {
         }
     }
 
+    /// Sends what is unacknowledged once more.
+    pub(super) fn repeat(&mut self) {
+        if let State::Waiting { .. } = self.state {
+            self.timed = None;
+            self.go_on_from(self.base);
+        }
+    }
+
     /// The bytes of the read that was asked for last.
     pub fn handle_chunk(&mut self, chunk: C) {
         self.chunks.insert(chunk);

@@ -1,0 +1,143 @@
+//! Who is who: peers, socket groups, networks.
+
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use super::action::SocketId;
+use super::config::SocketRole;
+
+/// A peer's address in the form in which two spellings of it are equal: the IPv6 flow label is dropped, the scope
+/// kept, a mapped IPv4 address unmapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct PeerKey {
+    pub(super) ip: IpAddr,
+    scope: u32,
+    port: u16,
+}
+
+impl PeerKey {
+    pub(super) fn new(peer: SocketAddr) -> Self {
+        let scope = match peer {
+            SocketAddr::V4(_) => 0,
+            SocketAddr::V6(v6) => v6.scope_id(),
+        };
+        Self { ip: peer.ip().to_canonical(), scope, port: peer.port() }
+    }
+
+    /// The range of keys of the same host.
+    pub(super) const fn same_host(self) -> (Self, Self) {
+        (Self { port: 0, ..self }, Self { port: u16::MAX, ..self })
+    }
+}
+
+/// The network that counts together for limits: an IPv4 address, or an IPv6 /64.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Network {
+    V4(Ipv4Addr),
+    V6(u64),
+}
+
+impl Network {
+    pub(super) fn new(key: PeerKey) -> Self {
+        match key.ip {
+            IpAddr::V4(v4) => Self::V4(v4),
+            IpAddr::V6(v6) => Self::V6((v6.to_bits() >> 64) as u64),
+        }
+    }
+}
+
+/// Whether a packet may ever be sent there.
+pub(super) fn is_answerable(peer: SocketAddr) -> bool {
+    let ip = peer.ip().to_canonical();
+    peer.port() != 0 && !ip.is_unspecified() && !is_shared(ip)
+}
+
+/// Whether an address belongs to many hosts.
+pub(super) fn is_shared(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(v4) => v4.is_multicast() || v4.is_broadcast(),
+        IpAddr::V6(v6) => v6.is_multicast(),
+    }
+}
+
+/// The address to answer from, if the one that was asked is ours alone.
+pub(super) fn answer_from(local_ip: Option<IpAddr>) -> Option<IpAddr> {
+    local_ip.filter(|ip| !is_shared(*ip) && !ip.is_unspecified())
+}
+
+/// The transfer sockets of each group, and whose turn it is.
+#[derive(Debug)]
+pub(super) struct Pools {
+    groups: Vec<Pool>,
+}
+
+#[derive(Debug, Default)]
+struct Pool {
+    sockets: Vec<SocketId>,
+    next: usize,
+}
+
+impl Pools {
+    pub(super) fn new(sockets: &[SocketRole]) -> Self {
+        let mut groups = Vec::new();
+        for (id, role) in sockets.iter().enumerate() {
+            if let SocketRole::Transfer { group } = *role {
+                if groups.len() <= group {
+                    groups.resize_with(group + 1, Pool::default);
+                }
+                if let Some(pool) = groups.get_mut(group) {
+                    let pool: &mut Pool = pool;
+                    pool.sockets.push(id);
+                }
+            }
+        }
+        Self { groups }
+    }
+
+    /// The socket for a new transfer of a group, in turn, passing over those that `taken` says this peer has just
+    /// used. `None`: the group has no transfer sockets, the listener itself serves.
+    pub(super) fn pick(&mut self, group: usize, taken: impl Fn(SocketId) -> bool) -> Option<SocketId> {
+        let pool = self.groups.get_mut(group).filter(|pool| !pool.sockets.is_empty())?;
+        let count = pool.sockets.len();
+        let start = pool.next;
+        let in_turn = || (0..count).map(|step| (start + step) % count);
+        let place = in_turn()
+            .find(|place| pool.sockets.get(*place).is_some_and(|socket| !taken(*socket)))
+            .unwrap_or(start % count);
+        pool.next = (place + 1) % count;
+        pool.sockets.get(place).copied()
+    }
+
+    pub(super) fn is_single_port(&self, group: usize) -> bool {
+        self.groups.get(group).is_none_or(|pool| pool.sockets.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_one_peer_are_equal() {
+        let plain: SocketAddr = "192.0.2.1:1000".parse().unwrap();
+        let mapped: SocketAddr = "[::ffff:192.0.2.1]:1000".parse().unwrap();
+        assert_eq!(PeerKey::new(plain), PeerKey::new(mapped));
+        let flow = core::net::SocketAddrV6::new("fe80::1".parse().unwrap(), 1000, 7, 2);
+        let no_flow = core::net::SocketAddrV6::new("fe80::1".parse().unwrap(), 1000, 0, 2);
+        let scope = core::net::SocketAddrV6::new("fe80::1".parse().unwrap(), 1000, 0, 3);
+        assert_eq!(PeerKey::new(flow.into()), PeerKey::new(no_flow.into()));
+        assert_ne!(PeerKey::new(scope.into()), PeerKey::new(no_flow.into()));
+    }
+
+    #[test]
+    fn sockets_are_picked_in_turn_and_not_twice_for_one_peer() {
+        let role = SocketRole::Transfer { group: 0 };
+        let mut pools = Pools::new(&[SocketRole::Listener { group: 0 }, role, role]);
+        assert_eq!(pools.pick(0, |_| false), Some(1));
+        assert_eq!(pools.pick(0, |_| false), Some(2));
+        assert_eq!(pools.pick(0, |socket| socket == 1), Some(2));
+        assert_eq!(pools.pick(0, |_| true), Some(1));
+        assert_eq!(pools.pick(1, |_| false), None);
+        assert!(pools.is_single_port(1) && !pools.is_single_port(0));
+    }
+}

@@ -1,0 +1,118 @@
+//! How transfers and endpoints come to their end.
+
+use alloc::boxed::Box;
+
+use super::action::TransferId;
+use super::command::Shutdown;
+use super::demux::Network;
+use super::entry::{Phase, Side};
+use super::event::{Event, Outcome};
+use super::tombstones::{Answer, Epitaph};
+use super::{Endpoint, Reply};
+use crate::Instant;
+use crate::wire::ErrorCode;
+
+/// An endpoint that accepts nothing new.
+#[derive(Debug)]
+pub(super) struct ShutdownState {
+    how: Shutdown,
+    /// Once every transfer has ended: how long last answers are repeated at most.
+    linger: Option<Instant>,
+}
+
+impl Endpoint {
+    /// The one place where a transfer ends: reports it, frees its places, and lets storage go.
+    pub(super) fn conclude(&mut self, now: Instant, index: usize, outcome: Outcome) {
+        let Some(entry) = self.table.get_mut(index) else { return };
+        if matches!(entry.phase, Phase::Closing) {
+            return;
+        }
+        self.events.push_back(Event::Finished(Box::new(entry.report(now, outcome))));
+        entry.phase = Phase::Closing;
+        // A job that was not issued yet is not wanted any more.
+        entry.storage.due = None;
+        let peer = entry.key();
+        let until = match entry.epitaph {
+            Some(Epitaph::Dallying(dally)) => dally.until(),
+            _ => now + self.config.timing.dally,
+        };
+        if let Some(epitaph) = entry.epitaph.take() {
+            self.tombstones.insert(entry.socket, entry.peer, entry.local_ip, epitaph, until);
+        }
+        match &entry.side {
+            Side::Server { group } => {
+                if self.servers.get(&(*group, peer)) == Some(&index) {
+                    self.servers.remove(&(*group, peer));
+                }
+                self.config.admission.release_transfer();
+                let network = Network::new(peer);
+                if let Some(count) = self.networks.get_mut(&network) {
+                    *count -= 1;
+                    if *count == 0 {
+                        self.networks.remove(&network);
+                    }
+                }
+            }
+            Side::Client { .. } => {
+                self.clients.remove(&entry.socket);
+            }
+        }
+        self.settle(index);
+    }
+
+    /// Ends a transfer from our side: the peer gets ERROR 0, the outcome is [`Outcome::Cancelled`]. A transfer that has
+    /// ended, or whose file is being committed, is not touched.
+    pub fn cancel(&mut self, now: Instant, id: TransferId) {
+        self.end_early(now, id, "transfer cancelled", Outcome::Cancelled);
+    }
+
+    fn end_early(&mut self, now: Instant, id: TransferId, message: &'static str, outcome: Outcome) {
+        let index = id.index as usize;
+        let Some(entry) = self.table.get_mut(index).filter(|entry| entry.id == id) else { return };
+        match entry.phase {
+            Phase::Closing => {}
+            Phase::Active(_) => {
+                entry.fail(now, ErrorCode::NotDefined, message, outcome);
+                self.make_ready(index);
+            }
+            Phase::Opening => {
+                self.replies.push_back(Reply {
+                    socket: entry.socket,
+                    peer: entry.peer,
+                    local_ip: entry.local_ip,
+                    answer: Answer::Error(ErrorCode::NotDefined, message),
+                });
+                self.conclude(now, index, outcome);
+            }
+        }
+    }
+
+    /// Brings the endpoint to its end: [`Action::Finished`](super::Action::Finished) comes when everything has ended.
+    ///
+    /// [`Shutdown::Immediate`] may follow [`Shutdown::Graceful`].
+    pub fn shutdown(&mut self, now: Instant, how: Shutdown) {
+        self.shutdown = Some(ShutdownState { how, linger: None });
+        if how == Shutdown::Immediate {
+            for id in self.all_ids() {
+                self.end_early(now, id, "shutting down", Outcome::ShutDown);
+            }
+        }
+    }
+
+    /// Whether a shutdown is complete.
+    pub(super) fn is_finished(&mut self, now: Instant) -> bool {
+        let Some(state) = &mut self.shutdown else { return false };
+        if !self.table.is_empty() {
+            return false;
+        }
+        if state.how == Shutdown::Immediate || !self.tombstones.is_dallying() {
+            return true;
+        }
+        *state.linger.get_or_insert(now + self.config.timing.initial_timeout) <= now
+    }
+
+    /// When last answers are not repeated any more, in a shutdown.
+    pub(super) fn linger_deadline(&self) -> Option<Instant> {
+        self.shutdown.as_ref().and_then(|state| state.linger)
+    }
+}

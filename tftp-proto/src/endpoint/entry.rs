@@ -1,0 +1,231 @@
+//! One transfer of an endpoint: the state machine, and what binds it to addresses and storage.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+
+use bytes::Bytes;
+
+use super::action::{Job, OpenRequest, SocketId, TransferId};
+use super::command::ClientRequest;
+use super::demux::PeerKey;
+use super::event::{Outcome, Report, Role};
+use super::inbox::Inbox;
+use super::timers::Timer;
+use super::tombstones::Epitaph;
+use crate::transfer::Transfer;
+use crate::wire::{Direction, ErrorCode, Mode, Options};
+use crate::{Instant, Stats};
+
+/// One transfer of an endpoint.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) id: TransferId,
+    pub(super) side: Side,
+    pub(super) socket: SocketId,
+    pub(super) peer: SocketAddr,
+    pub(super) local_ip: Option<IpAddr>,
+    pub(super) request: Request,
+    pub(super) phase: Phase,
+    pub(super) storage: StorageState,
+    pub(super) inbox: Option<Inbox>,
+    /// In the queue of those with something to do.
+    pub(super) queued: bool,
+    pub(super) timer: Timer,
+    /// When the state machine wants to be woken.
+    pub(super) wake: Option<Instant>,
+    pub(super) started: Instant,
+    /// Bytes that a receiver acknowledged, kept past the end of the state machine.
+    pub(super) acknowledged: u64,
+    pub(super) commit_time: Option<Duration>,
+    /// The outcome that was decided while the last words are still to be sent.
+    pub(super) verdict: Option<Outcome>,
+    pub(super) epitaph: Option<Epitaph>,
+    /// The text of the peer's ERROR.
+    pub(super) peer_message: Vec<u8>,
+    /// Transfers that want the file this one is writing.
+    pub(super) waiters: Vec<TransferId>,
+}
+
+/// What was asked for. Two equal requests of one peer are copies of each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Request {
+    pub(super) direction: Direction,
+    pub(super) filename: Vec<u8>,
+    pub(super) mode: Mode,
+    pub(super) options: Options,
+}
+
+#[derive(Debug)]
+pub(super) enum Side {
+    Server {
+        group: usize,
+    },
+    Client {
+        request: Box<ClientRequest>,
+        /// Which address is being asked.
+        attempt: usize,
+    },
+}
+
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// Storage is opening the file; nothing was sent.
+    Opening,
+    Active(Box<Transfer<Bytes>>),
+    /// The end was reported; storage still has something of it.
+    Closing,
+}
+
+/// What storage holds for a transfer, and the one job it may be doing.
+#[derive(Debug, Default)]
+pub(super) struct StorageState {
+    /// A file is open and must be closed, committed or aborted.
+    pub(super) open: bool,
+    /// The job to issue next.
+    pub(super) due: Option<Job>,
+    pub(super) running: Option<Running>,
+    /// A place among the files being opened is taken.
+    pub(super) holds_opening: bool,
+    /// A second open was tried because the first met a writer that had just gone.
+    pub(super) reopened: bool,
+}
+
+/// The job under way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Running {
+    pub(super) kind: JobKind,
+    pub(super) since: Instant,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum JobKind {
+    Open,
+    Read,
+    Write,
+    Commit,
+    Close,
+}
+
+impl JobKind {
+    pub(super) const fn of(job: &Job) -> Self {
+        match job {
+            Job::OpenRead(_) | Job::OpenWrite(_) => Self::Open,
+            Job::Read { .. } => Self::Read,
+            Job::Write { .. } => Self::Write,
+            Job::Commit => Self::Commit,
+            Job::Abort | Job::Close => Self::Close,
+        }
+    }
+}
+
+impl StorageState {
+    pub(super) const fn is_idle(&self) -> bool {
+        self.running.is_none() && self.due.is_none()
+    }
+
+    pub(super) fn is_committing(&self) -> bool {
+        self.running.is_some_and(|running| running.kind == JobKind::Commit)
+    }
+}
+
+impl Entry {
+    pub(super) fn key(&self) -> PeerKey {
+        PeerKey::new(self.peer)
+    }
+
+    pub(super) const fn role(&self) -> Role {
+        match self.side {
+            Side::Server { .. } => Role::Server,
+            Side::Client { .. } => Role::Client,
+        }
+    }
+
+    /// Whether storage is to be written: an upload to a server, a download of a client.
+    pub(super) const fn writes_storage(&self) -> bool {
+        matches!(
+            (self.role(), self.request.direction),
+            (Role::Server, Direction::Write) | (Role::Client, Direction::Read)
+        )
+    }
+
+    pub(super) fn transfer(&mut self) -> Option<&mut Transfer<Bytes>> {
+        match &mut self.phase {
+            Phase::Active(transfer) => Some(transfer),
+            Phase::Opening | Phase::Closing => None,
+        }
+    }
+
+    /// Whether the peer has answered us: its address is no forgery.
+    pub(super) fn is_proved(&self) -> bool {
+        match &self.phase {
+            Phase::Active(transfer) => transfer.is_proved(),
+            Phase::Opening | Phase::Closing => false,
+        }
+    }
+
+    /// How long the peer has brought nothing new.
+    pub(super) fn silence(&self, now: Instant) -> Duration {
+        match &self.phase {
+            Phase::Active(transfer) => now - transfer.last_progress().unwrap_or(now),
+            Phase::Opening | Phase::Closing => Duration::ZERO,
+        }
+    }
+
+    pub(super) fn open_job(&self, size: Option<u64>) -> Job {
+        let request = OpenRequest {
+            filename: self.request.filename.clone(),
+            mode: self.request.mode,
+            peer: self.peer,
+            local_ip: self.local_ip,
+            size,
+        };
+        match self.request.direction {
+            Direction::Read => Job::OpenRead(request),
+            Direction::Write => Job::OpenWrite(request),
+        }
+    }
+
+    /// Decides the outcome and lets the state machine say its last words.
+    ///
+    /// A commit is the point of no return: its result is the outcome, whatever is wished now.
+    pub(super) fn fail(&mut self, now: Instant, code: ErrorCode, message: &'static str, outcome: Outcome) {
+        if self.storage.is_committing() || self.verdict.is_some() {
+            return;
+        }
+        if let Phase::Active(transfer) = &mut self.phase {
+            if transfer.is_proved() && !transfer.is_asking() {
+                self.epitaph = Some(Epitaph::failed(now, code, message));
+            }
+            transfer.fail(code, message);
+            self.verdict = Some(outcome);
+        }
+    }
+
+    /// Bytes of the file that were delivered.
+    pub(super) fn bytes(&self) -> u64 {
+        self.inbox.as_ref().map_or(self.acknowledged, Inbox::bytes)
+    }
+
+    pub(super) fn report(&self, now: Instant, outcome: Outcome) -> Report {
+        let (parameters, options, stats) = match &self.phase {
+            Phase::Active(transfer) => (transfer.parameters().copied(), *transfer.granted(), transfer.stats()),
+            Phase::Opening | Phase::Closing => (None, Options::NONE, Stats::default()),
+        };
+        Report {
+            id: self.id,
+            role: self.role(),
+            direction: self.request.direction,
+            peer: self.peer,
+            filename: self.request.filename.clone(),
+            parameters,
+            options,
+            bytes: self.bytes(),
+            duration: now - self.started,
+            commit_time: self.commit_time,
+            stats,
+            outcome,
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Received bytes on their way to storage.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use crate::negotiate::Parameters;
+use crate::netascii::Decoder;
+use crate::wire::Mode;
+
+/// Writes are gathered up to this size on a server, in bytes.
+const GATHER: usize = 32 << 10;
+
+/// Gathers blocks into writes, decodes netascii, and says when the peer has to wait.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    decoder: Option<Decoder>,
+    buffer: Vec<u8>,
+    /// Bytes handed to storage, answered or not.
+    written: u64,
+    /// Bytes of the write that is under way.
+    in_flight: usize,
+    /// The last block has come.
+    complete: bool,
+    /// The largest file accepted, in bytes.
+    limit: u64,
+    /// A write is worth a job from this size on.
+    threshold: usize,
+    /// With more than this at hand the peer has to wait.
+    high_water: usize,
+}
+
+/// The file is larger than allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TooLarge;
+
+impl Inbox {
+    /// `prompt`: hand on every byte as soon as storage is free, for a reader that waits for it.
+    pub(super) fn new(parameters: &Parameters, limit: u64, prompt: bool) -> Self {
+        let window = usize::from(parameters.block_size) * usize::from(parameters.window_size);
+        let threshold = if prompt { 1 } else { GATHER };
+        Self {
+            decoder: (parameters.mode == Mode::Netascii).then(Decoder::default),
+            buffer: Vec::new(),
+            written: 0,
+            in_flight: 0,
+            complete: false,
+            limit,
+            threshold,
+            high_water: if prompt { window } else { window.max(GATHER) },
+        }
+    }
+
+    /// Takes the payload of the next block.
+    pub(super) fn push(&mut self, payload: &[u8], last: bool) -> Result<(), TooLarge> {
+        let buffer = &mut self.buffer;
+        match &mut self.decoder {
+            None => buffer.extend_from_slice(payload),
+            Some(decoder) => {
+                decoder.decode(payload, |bytes| buffer.extend_from_slice(bytes));
+                if last {
+                    decoder.finish(|bytes| buffer.extend_from_slice(bytes));
+                }
+            }
+        }
+        self.complete |= last;
+        if self.written.saturating_add(self.buffer.len() as u64) > self.limit { Err(TooLarge) } else { Ok(()) }
+    }
+
+    /// The next write, if one is due: its offset and bytes. Storage must be free.
+    pub(super) fn next_write(&mut self) -> Option<(u64, Bytes)> {
+        if self.buffer.is_empty() || (self.buffer.len() < self.threshold && !self.complete) {
+            return None;
+        }
+        let capacity = self.buffer.len().min(self.high_water);
+        let next = if self.complete { Vec::new() } else { Vec::with_capacity(capacity) };
+        let bytes = Bytes::from(core::mem::replace(&mut self.buffer, next));
+        let offset = self.written;
+        self.written += bytes.len() as u64;
+        self.in_flight = bytes.len();
+        Some((offset, bytes))
+    }
+
+    /// The write under way was answered.
+    pub(super) fn write_done(&mut self) {
+        self.in_flight = 0;
+    }
+
+    /// Whether another window fits.
+    pub(super) fn has_room(&self) -> bool {
+        self.buffer.len() + self.in_flight <= self.high_water
+    }
+
+    /// Whether everything has come and was handed to storage.
+    pub(super) fn is_drained(&self) -> bool {
+        self.complete && self.buffer.is_empty()
+    }
+
+    /// Bytes handed to storage.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.written
+    }
+}

@@ -1,0 +1,261 @@
+//! Answers of storage.
+
+use alloc::boxed::Box;
+use core::time::Duration;
+
+use super::action::{FailureKind, Job, JobResult, StorageFailure, TransferId};
+use super::entry::{JobKind, Phase, Running};
+use super::event::Outcome;
+use super::tombstones::Answer;
+use super::{Endpoint, Reply};
+use crate::Instant;
+use crate::negotiate::grant;
+use crate::transfer::Transfer;
+use crate::wire::{Direction, ErrorCode};
+
+/// A writer that is silent for so long yields to another request from its own host (a switch that was reset).
+const YIELD_AFTER: Duration = Duration::from_secs(3);
+
+/// The smallest read, in bytes.
+const MIN_READ: usize = 4 << 10;
+/// The largest read, in bytes.
+const MAX_READ: usize = 64 << 10;
+
+impl StorageFailure {
+    /// What the peer is told. Nothing of the server's inside is in it.
+    fn told(&self) -> (ErrorCode, &'static str) {
+        match self.kind {
+            FailureKind::NotFound => (ErrorCode::FileNotFound, "file not found"),
+            FailureKind::AccessDenied => (ErrorCode::AccessViolation, "access denied"),
+            FailureKind::InvalidName => (ErrorCode::AccessViolation, "invalid file name"),
+            FailureKind::Full => (ErrorCode::DiskFull, "disk full or file too large"),
+            FailureKind::AlreadyExists => (ErrorCode::FileAlreadyExists, "file already exists"),
+            FailureKind::Busy { .. } => (ErrorCode::AccessViolation, "file is being written by another client"),
+            FailureKind::Changed => (ErrorCode::NotDefined, "file changed while it was read"),
+            FailureKind::Other => (ErrorCode::NotDefined, "storage failed"),
+        }
+    }
+
+    fn into_outcome(self) -> Outcome {
+        Outcome::StorageFailed { code: self.told().0, detail: self.detail }
+    }
+}
+
+impl Endpoint {
+    /// Storage has answered a job.
+    pub fn handle_job(&mut self, now: Instant, id: TransferId, result: JobResult) {
+        let index = id.index as usize;
+        let Some(entry) = self.table.get_mut(index).filter(|entry| entry.id == id) else { return };
+        let Some(Running { kind, since }) = entry.storage.running.take() else { return };
+        match (kind, result) {
+            (JobKind::Open, JobResult::Opened { size }) => {
+                entry.storage.open = true;
+                self.release_opening(index);
+                self.opened(now, index, size);
+            }
+            (JobKind::Open, JobResult::Failed(failure)) => self.open_failed(now, index, failure),
+            (JobKind::Read, JobResult::Read(bytes)) => {
+                if let Some(transfer) = entry.transfer() {
+                    transfer.handle_chunk(bytes);
+                }
+            }
+            (JobKind::Write, JobResult::Written) => {
+                if let Some(inbox) = &mut entry.inbox {
+                    inbox.write_done();
+                    let room = inbox.has_room();
+                    if let Some(transfer) = entry.transfer() {
+                        transfer.set_room(now, room);
+                    }
+                }
+            }
+            (JobKind::Commit, JobResult::Committed) => {
+                entry.storage.open = false;
+                entry.commit_time = Some(now - since);
+                if let Some(transfer) = entry.transfer() {
+                    transfer.committed(now);
+                }
+            }
+            (JobKind::Commit, JobResult::Failed(failure)) => {
+                entry.storage.open = false;
+                entry.commit_time = Some(now - since);
+                self.job_failed(now, index, failure);
+            }
+            (JobKind::Close, _) => entry.storage.open = false,
+            (JobKind::Read | JobKind::Write, JobResult::Failed(failure)) => self.job_failed(now, index, failure),
+            (JobKind::Open | JobKind::Read | JobKind::Write | JobKind::Commit, _) => {
+                let failure = StorageFailure::new(FailureKind::Other, "storage gave an answer of another kind");
+                match kind {
+                    JobKind::Open => self.open_failed(now, index, failure),
+                    JobKind::Read | JobKind::Write | JobKind::Commit | JobKind::Close => {
+                        self.job_failed(now, index, failure);
+                    }
+                }
+            }
+        }
+        self.settle(index);
+        self.make_ready(index);
+    }
+
+    /// The file of a request is open: negotiate and begin. If the request was dropped meanwhile, nothing begins.
+    fn opened(&mut self, now: Instant, index: usize, size: Option<u64>) {
+        let seed = self.rng.next_u64();
+        let share = self.buffer_share();
+        let Some(entry) = self.table.get_mut(index) else { return };
+        if !matches!(entry.phase, Phase::Opening) {
+            return;
+        }
+        let request = &entry.request;
+        let mut policy = self.config.options;
+        // What is granted is fixed, so a budget can only act here. Each block of a window may be held twice.
+        let block = request.options.block_size.unwrap_or(512).min(policy.max_block_size).max(8);
+        let affordable = u16::try_from(share / (2 * usize::from(block))).unwrap_or(u16::MAX).max(1);
+        policy.max_window = policy.max_window.min(affordable);
+        let granted = grant(&request.options, request.direction, request.mode, &policy, size);
+        let parameters = granted.1;
+        let timing = self.config.timing;
+        let transfer = match request.direction {
+            Direction::Read => {
+                let window = usize::from(parameters.block_size) * usize::from(parameters.window_size);
+                let block = usize::from(parameters.block_size);
+                let read_size = window.clamp(MIN_READ, MAX_READ).min((share / 2).max(MIN_READ)) / block * block;
+                Transfer::serve_read(now, granted, timing, read_size, seed)
+            }
+            Direction::Write => Transfer::serve_write(now, granted, timing, seed),
+        };
+        entry.phase = Phase::Active(Box::new(transfer));
+        self.established(now, index, &parameters);
+    }
+
+    /// The bytes that each transfer may hold, by the budget for all.
+    pub(super) fn buffer_share(&self) -> usize {
+        self.config.buffer_budget / self.table.len().max(1)
+    }
+
+    fn open_failed(&mut self, now: Instant, index: usize, failure: StorageFailure) {
+        if let FailureKind::Busy { owner } = failure.kind
+            && self.wait_for_writer(now, index, TransferId::from_u64(owner))
+        {
+            return;
+        }
+        self.release_opening(index);
+        let Some(entry) = self.table.get(index) else { return };
+        if matches!(entry.phase, Phase::Opening) {
+            let (code, message) = failure.told();
+            self.replies.push_back(Reply {
+                socket: entry.socket,
+                peer: entry.peer,
+                local_ip: entry.local_ip,
+                answer: Answer::Error(code, message),
+            });
+            self.conclude(now, index, failure.into_outcome());
+        }
+    }
+
+    /// Another transfer is writing the file. If that one has to yield, the newcomer waits until it has let go.
+    fn wait_for_writer(&mut self, now: Instant, index: usize, owner: TransferId) -> bool {
+        let Some(newcomer) = self.table.get_mut(index).filter(|entry| matches!(entry.phase, Phase::Opening)) else {
+            return false;
+        };
+        let (id, host) = (newcomer.id, newcomer.key().ip);
+        if owner == id {
+            return false;
+        }
+        let size = newcomer.request.options.transfer_size;
+        let owner_index = owner.index as usize;
+        let Some(holder) = self.table.get_mut(owner_index).filter(|entry| entry.id == owner) else {
+            // It let go while this answer was on its way: ask once more. A writer of another endpoint stays.
+            let Some(newcomer) = self.table.get_mut(index) else { return false };
+            if core::mem::replace(&mut newcomer.storage.reopened, true) {
+                return false;
+            }
+            newcomer.storage.due = Some(newcomer.open_job(size));
+            return true;
+        };
+        let yields = match &holder.phase {
+            Phase::Closing => true,
+            Phase::Opening => false,
+            Phase::Active(_) if holder.storage.is_committing() => false,
+            Phase::Active(_) => !holder.is_proved() || (holder.silence(now) >= YIELD_AFTER && holder.key().ip == host),
+        };
+        if !yields {
+            return false;
+        }
+        holder.waiters.push(id);
+        if !matches!(holder.phase, Phase::Closing) {
+            holder.fail(now, ErrorCode::NotDefined, "another client writes this file now", Outcome::Yielded);
+            self.make_ready(owner_index);
+        }
+        true
+    }
+
+    /// A job of a running transfer failed.
+    fn job_failed(&mut self, now: Instant, index: usize, failure: StorageFailure) {
+        let Some(entry) = self.table.get_mut(index) else { return };
+        let (code, message) = failure.told();
+        entry.fail(now, code, message, failure.into_outcome());
+    }
+
+    /// Storage has not answered for too long.
+    pub(super) fn storage_stalled(&mut self, now: Instant, index: usize) {
+        let failure = StorageFailure::new(FailureKind::Other, "storage did not answer in time");
+        match self.table.get(index).map(|entry| &entry.phase) {
+            Some(Phase::Opening) => self.open_failed(now, index, failure),
+            Some(Phase::Active(_)) => self.job_failed(now, index, failure),
+            Some(Phase::Closing) | None => {}
+        }
+    }
+
+    /// Of a transfer that has ended, storage may still hold a file: let it go, and then forget the transfer.
+    pub(super) fn settle(&mut self, index: usize) {
+        let Some(entry) = self.table.get_mut(index) else { return };
+        if !matches!(entry.phase, Phase::Closing) || entry.storage.running.is_some() {
+            return;
+        }
+        if entry.storage.open {
+            entry.storage.due = Some(if entry.writes_storage() { Job::Abort } else { Job::Close });
+            self.make_ready(index);
+            return;
+        }
+        self.release_opening(index);
+        let Some(entry) = self.table.try_remove(index) else { return };
+        for waiter in entry.waiters {
+            let Some(waiting) = self.table.get_mut(waiter.index as usize).filter(|entry| entry.id == waiter) else {
+                continue;
+            };
+            if matches!(waiting.phase, Phase::Opening) && waiting.storage.is_idle() {
+                waiting.storage.due = Some(waiting.open_job(waiting.request.options.transfer_size));
+                self.make_ready(waiter.index as usize);
+            }
+        }
+    }
+
+    /// Gives back the place among the files being opened, if the transfer still has it.
+    fn release_opening(&mut self, index: usize) {
+        if let Some(entry) = self.table.get_mut(index)
+            && core::mem::take(&mut entry.storage.holds_opening)
+        {
+            self.config.admission.release_opening();
+        }
+    }
+}
+
+impl super::entry::Entry {
+    /// Ends an upload or download that is larger than allowed.
+    pub(super) fn refuse_too_large(&mut self, now: Instant) {
+        let code = ErrorCode::DiskFull;
+        let outcome = Outcome::Refused { code, reason: super::RefusedReason::TooLarge };
+        self.fail(now, code, "file too large", outcome);
+    }
+
+    /// When the running job has taken too long. A commit may take its time, and so may a client's own storage.
+    pub(super) fn storage_deadline(&self, timeout: Duration) -> Option<Instant> {
+        let Running { kind, since } = self.storage.running?;
+        let bounded = match kind {
+            JobKind::Open | JobKind::Read | JobKind::Write => true,
+            JobKind::Commit | JobKind::Close => false,
+        };
+        let ours = matches!(self.side, super::entry::Side::Server { .. });
+        let ended = matches!(self.phase, Phase::Closing) || self.verdict.is_some();
+        (bounded && ours && !ended).then(|| since + timeout)
+    }
+}

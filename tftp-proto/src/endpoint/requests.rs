@@ -1,0 +1,259 @@
+//! Requests to a server, and the packets of the transfers they start.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::action::Meta;
+use super::demux::{self, Network, PeerKey};
+use super::disposition::Ignored;
+use super::entry::{Entry, Phase, Request, Side, StorageState};
+use super::event::{Event, Outcome, RefusedReason, Report, Role};
+use super::timers::Timer;
+use super::tombstones::Answer;
+use super::{Endpoint, SocketId};
+use crate::wire::{self, Direction, ErrorCode, Mode, Packet, ParseError};
+use crate::{Instant, Stats};
+
+/// A transfer heard of within this time is not replaced by a copy of its own request.
+const RECENT: Duration = Duration::from_secs(1);
+
+impl Endpoint {
+    /// Says what is wrong with a request that has a name but no usable mode. Everything else malformed meets silence.
+    pub(super) fn explain_malformed(&mut self, meta: &Meta, error: ParseError) {
+        let message = match error {
+            ParseError::MissingMode => "request without a transfer mode",
+            ParseError::UnknownMode => "unknown transfer mode",
+            ParseError::TooShort
+            | ParseError::UnknownOpcode(_)
+            | ParseError::UnterminatedFilename
+            | ParseError::FilenameTooLong => return,
+        };
+        if self.shutdown.is_none() && !self.is_unwanted_broadcast(meta) {
+            self.reply(meta, Answer::Error(ErrorCode::IllegalOperation, message));
+        }
+    }
+
+    fn is_unwanted_broadcast(&self, meta: &Meta) -> bool {
+        !self.config.answer_broadcasts && meta.local_ip.is_some_and(demux::is_shared)
+    }
+
+    /// An RRQ or WRQ on a listening socket.
+    pub(super) fn handle_request(
+        &mut self,
+        now: Instant,
+        meta: &Meta,
+        group: usize,
+        request: &wire::Request<'_>,
+    ) -> Result<(), Ignored> {
+        if self.is_unwanted_broadcast(meta) {
+            return Err(Ignored::Broadcast);
+        }
+        if self.shutdown.is_some() {
+            return Err(Ignored::ShuttingDown);
+        }
+        let peer = PeerKey::new(meta.peer);
+        let request = Request {
+            direction: request.direction,
+            filename: Vec::from(request.filename),
+            mode: request.mode,
+            options: request.options.parse().options,
+        };
+        if let Some(index) = self.servers.get(&(group, peer)).copied() {
+            self.handle_further_request(now, index, &request)?;
+        }
+        self.refuse_at_once(meta, &request)?;
+        let taken = self.replace(now, group, peer);
+        if !self.admit(now, peer) {
+            self.saturation.note(now);
+            return Err(Ignored::Saturated);
+        }
+        let tombstones = &self.tombstones;
+        let socket = self
+            .pools
+            .pick(group, |socket| taken == Some(socket) || tombstones.contains(socket, peer))
+            .unwrap_or(meta.socket);
+        self.begin(now, meta, group, socket, request);
+        Ok(())
+    }
+
+    /// Ends the transfer that serves a peer, and says which socket it used. A commit goes on: it only makes room.
+    fn replace(&mut self, now: Instant, group: usize, peer: PeerKey) -> Option<SocketId> {
+        let index = self.servers.remove(&(group, peer))?;
+        let old = self.table.get(index)?;
+        let socket = old.socket;
+        if !old.storage.is_committing() {
+            self.conclude(now, index, Outcome::Replaced);
+        }
+        Some(socket)
+    }
+
+    /// A request from an address and port that is being served already.
+    ///
+    /// `Ok`: it replaces the old one. A copy is ignored while the file is being opened, or while the transfer moves; a
+    /// copy that comes before the first answer was acknowledged means that the answer was lost.
+    fn handle_further_request(&mut self, now: Instant, index: usize, request: &Request) -> Result<(), Ignored> {
+        let Some(entry) = self.table.get_mut(index) else { return Ok(()) };
+        if entry.request != *request {
+            return Ok(());
+        }
+        let silence = entry.silence(now);
+        let committing = entry.storage.is_committing();
+        match &mut entry.phase {
+            Phase::Opening => Err(Ignored::RepeatedRequest),
+            Phase::Closing => Ok(()),
+            Phase::Active(transfer) if !transfer.is_proved() => {
+                transfer.repeat_answer();
+                self.make_ready(index);
+                Err(Ignored::RepeatedRequest)
+            }
+            Phase::Active(_) if committing || silence < RECENT => Err(Ignored::RepeatedRequest),
+            Phase::Active(_) => Ok(()),
+        }
+    }
+
+    /// Requests that need no storage to be refused.
+    fn refuse_at_once(&mut self, meta: &Meta, request: &Request) -> Result<(), Ignored> {
+        let size = request.options.transfer_size.filter(|_| request.mode == Mode::Octet);
+        let too_large = request.direction == Direction::Write && size.is_some_and(|size| size > self.config.max_upload);
+        let (code, message, reason) = if request.mode == Mode::Mail {
+            (ErrorCode::IllegalOperation, "mail mode is obsolete", RefusedReason::MailMode)
+        } else if request.filename.is_empty() {
+            (ErrorCode::FileNotFound, "no file name", RefusedReason::EmptyName)
+        } else if too_large {
+            (ErrorCode::DiskFull, "file too large", RefusedReason::TooLarge)
+        } else {
+            return Ok(());
+        };
+        self.reply(meta, Answer::Error(code, message));
+        self.generation = self.generation.wrapping_add(1);
+        self.events.push_back(Event::Finished(Box::new(Report {
+            id: super::TransferId { index: u32::MAX, generation: self.generation },
+            role: Role::Server,
+            direction: request.direction,
+            peer: meta.peer,
+            filename: request.filename.clone(),
+            parameters: None,
+            options: wire::Options::NONE,
+            bytes: 0,
+            duration: Duration::ZERO,
+            commit_time: None,
+            stats: Stats { datagrams_sent: 1, ..Stats::default() },
+            outcome: Outcome::Refused { code, reason },
+        })));
+        Err(Ignored::Refused)
+    }
+
+    /// Takes a place for a new transfer, at the cost of the oldest one whose peer never answered if there is none.
+    fn admit(&mut self, now: Instant, peer: PeerKey) -> bool {
+        let network = Network::new(peer);
+        let limits = self.config.admission.limits();
+        // Transfers that have ended but whose storage does not answer must not pile up.
+        if self.table.len() >= limits.transfers.saturating_mul(2) {
+            return false;
+        }
+        if self.networks.get(&network).copied().unwrap_or(0) >= limits.per_network {
+            return false;
+        }
+        if !self.config.admission.take_opening() {
+            return false;
+        }
+        if !self.config.admission.take_transfer() && !(self.evict(now) && self.config.admission.take_transfer()) {
+            self.config.admission.release_opening();
+            return false;
+        }
+        *self.networks.entry(network).or_insert(0) += 1;
+        true
+    }
+
+    /// Forgets the oldest transfer whose peer has not answered, and whose place is free at once.
+    fn evict(&mut self, now: Instant) -> bool {
+        while let Some(id) = self.arrivals.pop_front() {
+            let Some(entry) = self.entry(id) else { continue };
+            if entry.is_proved() || matches!(entry.phase, Phase::Closing) {
+                continue;
+            }
+            self.conclude(now, id.index as usize, Outcome::TimedOut);
+            return true;
+        }
+        false
+    }
+
+    /// Starts a transfer: storage opens the file first, and nothing is sent before that.
+    fn begin(&mut self, now: Instant, meta: &Meta, group: usize, socket: SocketId, request: Request) {
+        let peer = PeerKey::new(meta.peer);
+        self.tombstones.remove(socket, peer);
+        let size = request.options.transfer_size.filter(|_| request.direction == Direction::Write);
+        let index = self.insert(|id| Entry {
+            id,
+            side: Side::Server { group },
+            socket,
+            peer: meta.peer,
+            local_ip: demux::answer_from(meta.local_ip),
+            request,
+            phase: Phase::Opening,
+            storage: StorageState { holds_opening: true, ..StorageState::default() },
+            inbox: None,
+            queued: false,
+            timer: Timer::default(),
+            wake: None,
+            started: now,
+            acknowledged: 0,
+            commit_time: None,
+            verdict: None,
+            epitaph: None,
+            peer_message: Vec::new(),
+            waiters: Vec::new(),
+        });
+        self.servers.insert((group, peer), index);
+        if let Some(entry) = self.table.get_mut(index) {
+            entry.storage.due = Some(entry.open_job(size));
+            self.arrivals.push_back(entry.id);
+        }
+        // The queue holds every arrival once; those long gone are cleared when they outnumber the living.
+        if self.arrivals.len() > 64 + 2 * self.table.len() {
+            let table = &self.table;
+            self.arrivals.retain(|id| table.get(id.index as usize).is_some_and(|entry| entry.id == *id));
+        }
+        self.make_ready(index);
+    }
+
+    /// Anything but a request, on a socket where server transfers run.
+    pub(super) fn handle_transfer_packet(
+        &mut self,
+        now: Instant,
+        meta: &Meta,
+        group: usize,
+        packet: &Packet<'_>,
+    ) -> Result<(), Ignored> {
+        if let Packet::Request(_) = packet {
+            return Err(Ignored::UnexpectedRequest);
+        }
+        let peer = PeerKey::new(meta.peer);
+        if let Some(index) = self.servers.get(&(group, peer)).copied()
+            && self.table.get(index).is_some_and(|entry| entry.socket == meta.socket)
+        {
+            return self.deliver(now, index, packet);
+        }
+        if let Some((answer, local_ip)) = self.tombstones.answer(now, meta.socket, peer, packet) {
+            self.reply(&Meta { local_ip, ..*meta }, answer);
+            return Ok(());
+        }
+        if !matches!(packet, Packet::Data { .. } | Packet::Ack { .. })
+            || self.tombstones.contains(meta.socket, peer)
+            || self.pools.is_single_port(group)
+        {
+            return Err(Ignored::Stray);
+        }
+        let (first, last) = peer.same_host();
+        let neighbour = self
+            .servers
+            .range((group, first)..=(group, last))
+            .any(|(_, index)| self.table.get(*index).is_some_and(|entry| entry.socket == meta.socket));
+        if !neighbour {
+            return Err(Ignored::Stray);
+        }
+        self.refuse_tid(now, meta);
+        Err(Ignored::UnknownTransferId)
+    }
+}

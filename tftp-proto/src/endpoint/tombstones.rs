@@ -1,0 +1,147 @@
+//! What is left of transfers that have ended: enough to repeat a last answer, and no more.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+
+use super::action::SocketId;
+use super::demux::PeerKey;
+use crate::Instant;
+use crate::transfer::Dally;
+use crate::wire::{ErrorCode, Packet};
+
+/// So many are kept; beyond that the oldest goes first.
+const LIMIT: usize = 4096;
+/// How often an ERROR is repeated, and how far apart at least.
+const ERROR_REPEATS: u8 = 3;
+const ERROR_INTERVAL: Duration = Duration::from_millis(200);
+
+type Key = (SocketId, PeerKey);
+
+/// A small answer that needs no transfer.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Answer {
+    Ack(u16),
+    Error(ErrorCode, &'static str),
+}
+
+/// How a transfer that has ended goes on answering.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Epitaph {
+    /// It does not; only its place is not to be taken again at once.
+    Silence,
+    /// The final ACK was sent: repeat it for a peer that repeats its last block.
+    Dallying(Dally),
+    /// It failed on our side: repeat the ERROR for a peer that goes on.
+    Failed { code: ErrorCode, message: &'static str, left: u8, next: Instant },
+}
+
+impl Epitaph {
+    pub(super) fn failed(now: Instant, code: ErrorCode, message: &'static str) -> Self {
+        Self::Failed { code, message, left: ERROR_REPEATS, next: now + ERROR_INTERVAL }
+    }
+}
+
+#[derive(Debug)]
+struct Tombstone {
+    epitaph: Epitaph,
+    until: Instant,
+    order: u64,
+    local_ip: Option<IpAddr>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Tombstones {
+    map: BTreeMap<Key, Tombstone>,
+    by_end: BTreeSet<(Instant, u64, Key)>,
+    by_age: BTreeSet<(u64, Key)>,
+    count: u64,
+}
+
+impl Tombstones {
+    pub(super) fn insert(
+        &mut self,
+        socket: SocketId,
+        peer: SocketAddr,
+        local_ip: Option<IpAddr>,
+        epitaph: Epitaph,
+        until: Instant,
+    ) {
+        let key = (socket, PeerKey::new(peer));
+        self.remove_key(key);
+        if self.map.len() >= LIMIT
+            && let Some((_, oldest)) = self.by_age.first().copied()
+        {
+            self.remove_key(oldest);
+        }
+        self.count += 1;
+        let order = self.count;
+        self.map.insert(key, Tombstone { epitaph, until, order, local_ip });
+        self.by_end.insert((until, order, key));
+        self.by_age.insert((order, key));
+    }
+
+    pub(super) fn contains(&self, socket: SocketId, peer: PeerKey) -> bool {
+        self.map.contains_key(&(socket, peer))
+    }
+
+    /// Makes room for a new transfer in the same place.
+    pub(super) fn remove(&mut self, socket: SocketId, peer: PeerKey) {
+        self.remove_key((socket, peer));
+    }
+
+    fn remove_key(&mut self, key: Key) {
+        if let Some(tombstone) = self.map.remove(&key) {
+            self.by_end.remove(&(tombstone.until, tombstone.order, key));
+            self.by_age.remove(&(tombstone.order, key));
+        }
+    }
+
+    /// The answer to a packet that came after the end, with the address to send it from.
+    pub(super) fn answer(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        peer: PeerKey,
+        packet: &Packet<'_>,
+    ) -> Option<(Answer, Option<IpAddr>)> {
+        let tombstone = self.map.get_mut(&(socket, peer))?;
+        let answer = match (&mut tombstone.epitaph, packet) {
+            (Epitaph::Dallying(dally), Packet::Data { block, .. }) => {
+                dally.is_repeat(now, *block).then_some(Answer::Ack(dally.last()))
+            }
+            (Epitaph::Failed { code, message, left, next }, Packet::Data { .. } | Packet::Ack { .. }) => {
+                let due = *left > 0 && *next <= now;
+                if due {
+                    *left -= 1;
+                    *next = now + ERROR_INTERVAL;
+                }
+                due.then_some(Answer::Error(*code, message))
+            }
+            (Epitaph::Silence, _)
+            | (Epitaph::Dallying(_), Packet::Ack { .. })
+            | (_, Packet::Request(_) | Packet::Oack(_) | Packet::Error { .. }) => None,
+        };
+        answer.map(|answer| (answer, tombstone.local_ip))
+    }
+
+    /// Lets go of those whose time is over.
+    pub(super) fn expire(&mut self, now: Instant) {
+        while let Some((until, _, key)) = self.by_end.first().copied() {
+            if until > now {
+                return;
+            }
+            self.remove_key(key);
+        }
+    }
+
+    /// When the next one ends.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.by_end.first().map(|(until, ..)| *until)
+    }
+
+    /// Whether any still has something to repeat.
+    pub(super) fn is_dallying(&self) -> bool {
+        self.map.values().any(|tombstone| !matches!(tombstone.epitaph, Epitaph::Silence))
+    }
+}
