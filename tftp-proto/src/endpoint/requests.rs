@@ -158,7 +158,8 @@ impl Endpoint {
         if !self.config.admission.take_opening() {
             return false;
         }
-        if !self.config.admission.take_transfer() && !(self.evict(now) && self.config.admission.take_transfer()) {
+        let taken = self.config.admission.take_transfer() || self.evict(now) && self.config.admission.take_transfer();
+        if !taken {
             self.config.admission.release_opening();
             return false;
         }

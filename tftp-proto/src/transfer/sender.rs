@@ -148,7 +148,8 @@ impl<C: AsRef<[u8]>> Sender<C> {
         self.retry.progress(now);
         let outcome = if acked + 1 < self.next { AckOutcome::Gap } else { AckOutcome::Advanced };
         self.base = acked + 1;
-        self.gap_answered = false;
+        // The receiver may report this very gap once for every block behind it.
+        self.gap_answered = outcome == AckOutcome::Gap;
         if self.last == Some(acked) {
             self.state = State::Done;
             return AckOutcome::Advanced;
