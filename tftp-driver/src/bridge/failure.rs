@@ -1,0 +1,48 @@
+//! What the core is told when storage fails: the kind decides the ERROR packet, the text is for the log.
+
+use tftp_proto::endpoint::{FailureKind, StorageFailure};
+
+use crate::storage::StorageError;
+
+/// Translates an error of storage.
+pub(crate) fn failure(error: &StorageError) -> StorageFailure {
+    let kind = match error {
+        StorageError::NotFound => FailureKind::NotFound,
+        StorageError::AccessDenied(_) => FailureKind::AccessDenied,
+        StorageError::AlreadyExists => FailureKind::AlreadyExists,
+        StorageError::Busy { owner } => FailureKind::Busy { owner: owner.0 },
+        StorageError::Full | StorageError::TooLarge { .. } => FailureKind::Full,
+        StorageError::InvalidName(_) => FailureKind::InvalidName,
+        StorageError::Changed => FailureKind::Changed,
+        StorageError::Io(_) | StorageError::Other(_) => FailureKind::Other,
+    };
+    StorageFailure::new(kind, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::storage::Owner;
+
+    #[test]
+    fn every_error_has_its_kind_and_keeps_its_text_for_the_log() {
+        for (error, kind) in [
+            (StorageError::NotFound, FailureKind::NotFound),
+            (StorageError::AccessDenied("why".into()), FailureKind::AccessDenied),
+            (StorageError::AlreadyExists, FailureKind::AlreadyExists),
+            (StorageError::Busy { owner: Owner(7) }, FailureKind::Busy { owner: 7 }),
+            (StorageError::Full, FailureKind::Full),
+            (StorageError::TooLarge { limit: 1 }, FailureKind::Full),
+            (StorageError::InvalidName("why".into()), FailureKind::InvalidName),
+            (StorageError::Changed, FailureKind::Changed),
+            (StorageError::Io(io::Error::other("why")), FailureKind::Other),
+            (StorageError::Other("why".into()), FailureKind::Other),
+        ] {
+            let failure = failure(&error);
+            assert_eq!(failure.kind, kind, "{error:?}");
+            assert_eq!(&*failure.detail, error.to_string());
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Downloads.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tftp_proto::endpoint::Report;
+use tftp_proto::negotiate::Parameters;
+use tftp_proto::wire::Direction;
+
+use super::session::{Request, Session};
+use super::sink::Sink;
+use super::{ClientConfig, Error, Target};
+use crate::runtime::Runtime;
+
+/// A file on its way from a server, to be read to its end.
+///
+/// The transfer moves only while it is read: a reader that pauses stalls it, and the server gives up after a while. No
+/// more than about one window is buffered. The last packet is acknowledged when the last byte has been read.
+///
+/// Dropped before the end, it tells the server so, once.
+pub struct Download<R: Runtime> {
+    session: Session<R, Sink>,
+    parameters: Parameters,
+}
+
+impl<R: Runtime> Download<R> {
+    pub(super) async fn open(
+        runtime: R,
+        config: Arc<ClientConfig>,
+        server: Target,
+        name: Vec<u8>,
+    ) -> Result<Self, Error> {
+        let request = Request { server, name, direction: Direction::Read, size: None };
+        let mut session = Session::open(runtime, &config, request, Sink::new()).await?;
+        poll_fn(|cx| session.poll_answered(cx)).await?;
+        if let Some(Err(error)) = session.result(None) {
+            return Err(error);
+        }
+        let parameters = session.parameters().copied().unwrap_or(Parameters::without_options(config.mode));
+        let window = usize::from(parameters.block_size) * usize::from(parameters.window_size);
+        session.handler_mut().set_window(window);
+        Ok(Self { session, parameters })
+    }
+
+    /// The size of the file in bytes, if the server told it (RFC 2349). What it says is not checked.
+    #[must_use]
+    pub fn size(&self) -> Option<u64> {
+        self.parameters.transfer_size
+    }
+
+    /// What was agreed with the server.
+    #[must_use]
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// Bytes received so far, read or not.
+    #[must_use]
+    pub fn transferred(&self) -> u64 {
+        self.session.transferred()
+    }
+
+    /// The story of the transfer, once it has ended.
+    #[must_use]
+    pub fn report(&self) -> Option<&Report> {
+        self.session.report()
+    }
+
+    /// Reads into `buffer`, and drives the transfer. 0 bytes are the end of the file, which then has been acknowledged.
+    ///
+    /// # Errors
+    ///
+    /// What ended the transfer, after everything that was received before has been read.
+    pub fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize, Error>> {
+        loop {
+            let filled = self.session.handler_mut().read(buffer);
+            if filled > 0 {
+                // A reader that knows the size may never come back.
+                if self.session.handler_mut().release_commit() {
+                    // An error will show again when it does.
+                    let _ = self.session.poll(cx);
+                }
+                return Poll::Ready(Ok(filled));
+            }
+            if buffer.is_empty() {
+                return Poll::Ready(Ok(0));
+            }
+            if let Some(result) = self.session.result(None) {
+                return Poll::Ready(result.map(|_| 0));
+            }
+            self.session.poll(cx)?;
+            if self.session.handler().is_empty() && self.session.report().is_none() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Makes sure that the server knows of the end: repeats the last acknowledgement if the server asks for it, for one
+    /// retransmission interval at most. To be called after the end of the file was read.
+    ///
+    /// # Errors
+    ///
+    /// What ended the transfer, or [`Error::Unread`] if there was more to read.
+    pub async fn finish(mut self) -> Result<Report, Error> {
+        let report = poll_fn(|cx| self.poll_end(cx)).await?;
+        self.session.shut_down();
+        poll_fn(|cx| self.session.poll_dally(cx)).await?;
+        Ok(report)
+    }
+
+    /// Ready at the end of the transfer; not to be read meanwhile.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<Report, Error>> {
+        match ready!(self.poll_read(cx, &mut [0]))? {
+            0 => match self.session.result(None) {
+                Some(result) => Poll::Ready(result),
+                None => Poll::Pending,
+            },
+            _ => Poll::Ready(Err(Error::Unread)),
+        }
+    }
+}
+
+impl<R: Runtime> fmt::Debug for Download<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Download")
+            .field("parameters", &self.parameters)
+            .field("transferred", &self.transferred())
+            .finish_non_exhaustive()
+    }
+}

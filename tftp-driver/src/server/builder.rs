@@ -1,0 +1,200 @@
+//! Settings of a server.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_channel::mpsc;
+use tftp_proto::config::{OptionPolicy, Timing};
+use tftp_proto::endpoint::{Admission, EndpointConfig, Event, Limits};
+
+use super::bind::bind_all;
+use super::jobs::StorageJobs;
+use super::{BindError, Server, ServerHandle, TransferPorts};
+use crate::bridge::{PassOn, Tftp, random_seed};
+use crate::event_loop::EventLoop;
+use crate::runtime::Runtime;
+use crate::storage::{Context, Storage};
+use crate::udp::BindOptions;
+
+/// Receive buffer to ask for: some 5,000 requests at once, as the system counts them.
+const RECEIVE_BUFFER: usize = 4 << 20;
+
+type OnEvent = Box<dyn FnMut(&Event) + Send>;
+
+/// Settings of a [`Server`]. [`storage`](Self::storage) must be called before [`bind`](Self::bind) can be.
+#[must_use = "nothing happens before `bind`"]
+pub struct ServerBuilder<R, S = ()> {
+    runtime: R,
+    storage: S,
+    listen: Vec<SocketAddr>,
+    ports: TransferPorts,
+    limits: Limits,
+    config: EndpointConfig,
+    sockets: BindOptions,
+    seed: Option<u64>,
+    on_event: OnEvent,
+}
+
+impl<R: Runtime> ServerBuilder<R> {
+    pub(super) fn new(runtime: R) -> Self {
+        Self {
+            runtime,
+            storage: (),
+            listen: Vec::new(),
+            ports: TransferPorts::default(),
+            limits: Limits::default(),
+            config: EndpointConfig::default(),
+            sockets: BindOptions { recv_buffer: Some(RECEIVE_BUFFER), ..BindOptions::default() },
+            seed: None,
+            on_event: Box::new(|_| {}),
+        }
+    }
+}
+
+impl<R: Runtime, S> ServerBuilder<R, S> {
+    /// The files to serve: any [`Storage`], or a [`BoxStorage`](crate::storage::BoxStorage) chosen at run time.
+    pub fn storage<T: Storage>(self, storage: T) -> ServerBuilder<R, T> {
+        ServerBuilder {
+            storage,
+            runtime: self.runtime,
+            listen: self.listen,
+            ports: self.ports,
+            limits: self.limits,
+            config: self.config,
+            sockets: self.sockets,
+            seed: self.seed,
+            on_event: self.on_event,
+        }
+    }
+
+    /// Listens on one more address. Port 0 lets the system choose.
+    ///
+    /// Without a call the server listens on `[::]:69` and `0.0.0.0:69`, the former only where the host has IPv6. An
+    /// IPv6 address never takes IPv4 datagrams.
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen.push(address);
+        self
+    }
+
+    /// The ports that transfers run on. Default: eight that the system chooses.
+    pub fn transfer_ports(mut self, ports: TransferPorts) -> Self {
+        self.ports = ports;
+        self
+    }
+
+    /// The options granted to clients, and up to which values (RFC 2347, 2348, 2349, 7440).
+    pub fn options(mut self, options: OptionPolicy) -> Self {
+        self.config.options = options;
+        self
+    }
+
+    /// When to send again and when to give up (RFC 1123 §4.2.3.2).
+    pub fn timing(mut self, timing: Timing) -> Self {
+        self.config.timing = timing;
+        self
+    }
+
+    /// How much to take on at once. What exceeds it is dropped in silence, because boot ROMs repeat an unanswered
+    /// request but give up on an error.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The largest upload accepted, in bytes. Storage may set a smaller limit of its own. Default 2⁶³−1.
+    pub fn max_upload(mut self, bytes: u64) -> Self {
+        self.config.max_upload = bytes;
+        self
+    }
+
+    /// Answers requests to broadcast and multicast addresses, which RFC 1123 §4.2.3.5 says SHOULD be ignored. Some old
+    /// devices need it. Default: no.
+    pub fn answer_broadcasts(mut self, answer: bool) -> Self {
+        self.config.answer_broadcasts = answer;
+        self
+    }
+
+    /// Storage that does not answer within this time fails the transfer. Default 60 s.
+    pub fn storage_timeout(mut self, timeout: Duration) -> Self {
+        self.config.storage_timeout = timeout;
+        self
+    }
+
+    /// Bytes of files that all transfers together may hold in memory, roughly. Default 256 MiB.
+    pub fn buffer_budget(mut self, bytes: usize) -> Self {
+        self.config.buffer_budget = bytes;
+        self
+    }
+
+    /// Receive buffer to ask for on each socket, in bytes. A system may grant less: see
+    /// [`Server::warnings`]. Default 4 MiB.
+    pub fn receive_buffer(mut self, bytes: usize) -> Self {
+        self.sockets.recv_buffer = Some(bytes);
+        self
+    }
+
+    /// Whether blocks larger than the path's MTU leave in IP fragments. If not, they never arrive. Default: yes.
+    pub fn fragmentation(mut self, allow: bool) -> Self {
+        self.sockets.fragmentation = allow;
+        self
+    }
+
+    /// Seed of everything random, for runs that can be repeated. Default: a random one.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Is told what happens: one [`Event::Finished`] for each transfer above all. It is called from within the server
+    /// and must not block.
+    pub fn on_event(mut self, on_event: impl FnMut(&Event) + Send + 'static) -> Self {
+        self.on_event = Box::new(on_event);
+        self
+    }
+}
+
+impl<R: Runtime, S: Storage> ServerBuilder<R, S> {
+    /// Binds the sockets. Must be called in the context of the runtime, if it has such a thing (tokio does).
+    ///
+    /// # Errors
+    ///
+    /// A [`BindError`] that names the address. Nothing stays bound then.
+    pub fn bind(self) -> Result<Server<R>, BindError> {
+        let Self { runtime, storage, listen, ports, limits, mut config, sockets, seed, mut on_event } = self;
+        let seed = seed.unwrap_or_else(random_seed);
+        let bound = bind_all(&listen, &ports, seed, &sockets)?;
+        let admission = Arc::new(Admission::new(limits));
+        config.admission = Arc::clone(&admission);
+        config.sockets = bound.roles;
+
+        let blocking = runtime.clone();
+        let context = Context::new(move |work| blocking.spawn_blocking(work));
+        let protocol = Tftp::new(config, seed, runtime.now(), PassOn);
+        let jobs = StorageJobs::new(storage, context);
+        let (commands, receiver) = mpsc::unbounded();
+        let driver = EventLoop::new(runtime, bound.sockets, protocol, jobs, move |event: Event| on_event(&event))
+            .map_err(BindError::Runtime)?
+            .with_commands(receiver);
+        Ok(Server {
+            driver: Box::pin(driver),
+            local_addrs: bound.local_addrs,
+            warnings: bound.warnings,
+            handle: ServerHandle { commands, admission },
+            runtime: std::marker::PhantomData,
+        })
+    }
+}
+
+impl<R, S> fmt::Debug for ServerBuilder<R, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerBuilder")
+            .field("listen", &self.listen)
+            .field("ports", &self.ports)
+            .field("limits", &self.limits)
+            .field("config", &self.config)
+            .field("sockets", &self.sockets)
+            .finish_non_exhaustive()
+    }
+}

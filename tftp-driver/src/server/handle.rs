@@ -1,0 +1,47 @@
+//! Control of a server that runs.
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures_channel::mpsc::UnboundedSender;
+use tftp_proto::endpoint::{Admission, Shutdown};
+
+use crate::bridge::Command;
+
+/// Controls a [`Server`](super::Server) from anywhere. Cheap to clone; does not keep the server alive.
+#[derive(Clone)]
+pub struct ServerHandle {
+    pub(super) commands: UnboundedSender<Command>,
+    pub(super) admission: Arc<Admission>,
+}
+
+impl ServerHandle {
+    /// Takes no new requests and lets the transfers in progress end; the server's future ends with the last of them.
+    /// No effect on a server that has ended.
+    pub fn shutdown(&self) {
+        self.send(Shutdown::Graceful);
+    }
+
+    /// Ends every transfer with an ERROR packet and aborts the uploads; the server's future ends once they are cleaned
+    /// up. A commit that has begun is awaited. No effect on a server that has ended.
+    pub fn stop(&self) {
+        self.send(Shutdown::Immediate);
+    }
+
+    /// Transfers in progress.
+    #[must_use]
+    pub fn active_transfers(&self) -> usize {
+        self.admission.transfers()
+    }
+
+    fn send(&self, how: Shutdown) {
+        // Fails only if the server is gone, and then there is nothing left to shut down.
+        let _ = self.commands.unbounded_send(Command::Shutdown(how));
+    }
+}
+
+impl fmt::Debug for ServerHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerHandle").field("active_transfers", &self.active_transfers()).finish()
+    }
+}

@@ -1,0 +1,9 @@
+//! The server on tokio.
+
+use crate::Tokio;
+
+/// A TFTP server on tokio. See [`tftp_driver::server::Server`].
+pub type Server = tftp_driver::server::Server<Tokio>;
+
+/// Settings of a [`Server`]. See [`tftp_driver::server::ServerBuilder`].
+pub type ServerBuilder<S = ()> = tftp_driver::server::ServerBuilder<Tokio, S>;
