@@ -46,6 +46,8 @@ use saturation::Saturation;
 use timers::Timers;
 use tombstones::{Answer, Tombstones};
 
+/// Answers that need no transfer and wait to be sent. More can only pile up while nothing can be sent.
+const MAX_REPLIES: usize = 1024;
 /// ERROR 5 leaves at most this often.
 const WRONG_TID_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -220,6 +222,9 @@ impl Endpoint {
     }
 
     fn reply(&mut self, meta: &Meta, answer: Answer) {
+        if self.replies.len() >= MAX_REPLIES {
+            return;
+        }
         let local_ip = demux::answer_from(meta.local_ip);
         self.replies.push_back(Reply { socket: meta.socket, peer: meta.peer, local_ip, answer });
     }

@@ -52,6 +52,10 @@ impl Endpoint {
         if self.shutdown.is_some() {
             return Err(Ignored::ShuttingDown);
         }
+        if self.replies.len() >= super::MAX_REPLIES {
+            self.saturation.note(now);
+            return Err(Ignored::Saturated);
+        }
         let peer = PeerKey::new(meta.peer);
         let request = Request {
             direction: request.direction,

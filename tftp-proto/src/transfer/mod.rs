@@ -1,4 +1,63 @@
 //! One transfer, in either role, from its first packet to its last. No address, no allocation.
+//!
+//! A microcontroller that serves its flash, or fetches an image, needs no more than this: a [`Transfer`], one buffer,
+//! and a rule of its own for which address is the peer's.
+//!
+//! ```
+//! use tftp_proto::Instant;
+//! use tftp_proto::client::Asking;
+//! use tftp_proto::config::{OptionPolicy, Timing};
+//! use tftp_proto::negotiate::grant;
+//! use tftp_proto::transfer::{Progress, Transfer, TransferAction};
+//! use tftp_proto::wire::{Direction, Mode, Options, Packet, Repr};
+//!
+//! static FLASH: &[u8] = &[7; 3000];
+//! let now = Instant::ZERO;
+//! let (mut from_client, mut from_server) = ([0; 1500], [0; 1500]);
+//!
+//! // The client asks. What it sends goes to the server's well-known port.
+//! let options = Options { block_size: Some(1024), ..Options::NONE };
+//! let (direction, mode, timing) = (Direction::Read, Mode::Octet, Timing::default());
+//! let asking = Asking { direction, mode, options, fall_back: true, timing };
+//! let mut client = Transfer::<&'static [u8]>::ask(now, asking, 0, 1);
+//! let TransferAction::Request(options) = client.poll(now, &mut from_client) else { panic!() };
+//! let request = Repr::Request { direction, filename: b"image", mode, options };
+//! let len = request.emit(&mut from_client)?;
+//!
+//! // The server parses the request, negotiates and serves.
+//! let Ok(Packet::Request(request)) = Packet::parse(&from_client[..len]) else { panic!() };
+//! let size = Some(FLASH.len() as u64);
+//! let asked = request.options.parse().options;
+//! let granted = grant(&asked, request.direction, request.mode, &OptionPolicy::default(), size);
+//! let mut server = Transfer::<&'static [u8]>::serve_read(now, granted, timing, 1024, 2);
+//!
+//! let mut received = 0;
+//! loop {
+//!     match server.poll(now, &mut from_server) {
+//!         TransferAction::Read { offset, len, .. } => {
+//!             let start = (offset as usize).min(FLASH.len());
+//!             server.handle_chunk(&FLASH[start..(start + len).min(FLASH.len())]);
+//!         }
+//!         TransferAction::Transmit { len, .. } => {
+//!             let packet = Packet::parse(&from_server[..len]).unwrap();
+//!             if let Progress::Data { payload, last } = client.handle_packet(now, &packet) {
+//!                 received += payload.len();
+//!                 if last {
+//!                     client.committed(now);
+//!                 }
+//!             }
+//!             if let TransferAction::Transmit { len, .. } = client.poll(now, &mut from_client) {
+//!                 server.handle_packet(now, &Packet::parse(&from_client[..len]).unwrap());
+//!             }
+//!         }
+//!         TransferAction::Ended(_) => break,
+//!         // A real program waits here for a packet or this moment, and then calls `handle_timeout`.
+//!         TransferAction::Wait(_) | TransferAction::Request(_) => unreachable!("nothing is lost here"),
+//!     }
+//! }
+//! assert_eq!(received, FLASH.len());
+//! # Ok::<(), tftp_proto::wire::EmitError>(())
+//! ```
 
 mod chunks;
 mod dally;
