@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use futures_lite::AsyncRead;
 use tftp_driver::client::Source;
 
-use crate::{ClientConfig, Error, Parameters, Report, Target, Smol};
+use crate::{ClientConfig, Error, Parameters, Report, Smol, Target};
 
 /// Gets and puts files. Cheap to clone; holds settings, no connection.
 #[derive(Debug, Clone, Default)]

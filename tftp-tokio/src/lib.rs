@@ -1,5 +1,63 @@
-//! See the README.
+//! A TFTP server and client for tokio.
+//!
+//! Both are complete in the protocol (RFC 1350, 1123, 2347, 2348, 2349, 7440) and spawn nothing: a [`Server`] is one
+//! future, a [`Download`] is a reader that drives its own transfer. `tftp-smol` has the same interface for smol and
+//! async-std.
+//!
+//! # A server
+//!
+//! ```no_run
+//! use tftp_tokio::Server;
+//! use tftp_tokio::storage::Memory;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let files = Memory::new();
+//! files.insert("boot/hello.txt", "hello")?;
+//! let server = Server::builder()
+//!     .listen("127.0.0.1:6969".parse()?)
+//!     .storage(files)
+//!     .on_event(|event| println!("{event:?}"))
+//!     .bind()?;
+//! let handle = server.handle(); // for `shutdown()` and `stop()`, from anywhere
+//! server.await?; // or `tokio::spawn(server)`
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Files come from any [`Storage`](storage::Storage): memory, a directory, a closure, or one of your own.
+//!
+//! # A client
+//!
+//! ```no_run
+//! use tftp_tokio::Client;
+//! use tokio::io::AsyncReadExt;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::builder().block_size(1428).window_size(16).build();
+//!
+//! let mut download = client.get("192.0.2.1:69", "boot/hello.txt").await?;
+//! println!("{:?} bytes", download.size());
+//! let mut file = Vec::new();
+//! download.read_to_end(&mut file).await?;
+//! let report = download.finish().await?;
+//! println!("{:?} after {:?}", report.outcome, report.duration);
+//!
+//! let data = b"hello";
+//! client.put("192.0.2.1", "up/hello.txt", &data[..], Some(5)).progress(|done, of| println!("{done}/{of:?}")).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Time is tokio's: with `tokio::time::pause` a test of timeouts takes no time, if both ends are on one current-thread
+//! runtime.
 
+mod client;
 mod runtime;
+mod server;
 
+pub use client::{Client, ClientBuilder, Download, Input, Put};
 pub use runtime::{Tokio, TokioSocket, TokioTimer};
+pub use server::{Server, ServerBuilder};
+pub use tftp_driver::storage;
+#[doc(inline)]
+pub use tftp_driver::types::*;

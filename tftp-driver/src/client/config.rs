@@ -38,12 +38,7 @@ pub struct ClientConfig {
 impl Default for ClientConfig {
     fn default() -> Self {
         Self {
-            options: Options {
-                block_size: Some(1428),
-                window_size: Some(16),
-                transfer_size: Some(0),
-                ..Options::NONE
-            },
+            options: Options { block_size: Some(1428), window_size: Some(16), transfer_size: Some(0), ..Options::NONE },
             mode: Mode::Octet,
             timing: Timing::default(),
             fall_back: true,

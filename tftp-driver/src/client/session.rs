@@ -22,6 +22,9 @@ use crate::udp::{BindOptions, BoundSocket, bind};
 /// Our reader may pause as it likes, and our source too: no time is too long.
 const STORAGE_TIMEOUT: Duration = Duration::from_secs(u32::MAX as u64);
 
+/// The address of a server, and the socket to ask it from.
+type Server = (SocketId, SocketAddr);
+
 /// What a transfer is about.
 pub(super) struct Request {
     pub(super) server: Target,
@@ -148,10 +151,7 @@ impl<R: Runtime, H: JobHandler<Tftp<Notes>>> Drop for Session<R, H> {
 
 /// Binds a socket for each family among `addresses`, and says from which to ask each. Families that this host lacks are
 /// left out, unless none is left.
-fn bind_for(
-    addresses: &[SocketAddr],
-    config: &ClientConfig,
-) -> Result<(Vec<BoundSocket>, Vec<(SocketId, SocketAddr)>), Error> {
+fn bind_for(addresses: &[SocketAddr], config: &ClientConfig) -> Result<(Vec<BoundSocket>, Vec<Server>), Error> {
     let options = BindOptions {
         recv_buffer: Some(config.receive_buffer),
         fragmentation: config.fragmentation,

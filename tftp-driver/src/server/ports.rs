@@ -31,7 +31,12 @@ impl Default for TransferPorts {
 
 impl TransferPorts {
     /// Binds the sockets beside `listener`, on its address.
-    pub(super) fn bind(&self, listener: SocketAddr, random: u64, options: &BindOptions) -> io::Result<Vec<BoundSocket>> {
+    pub(super) fn bind(
+        &self,
+        listener: SocketAddr,
+        random: u64,
+        options: &BindOptions,
+    ) -> io::Result<Vec<BoundSocket>> {
         let bind = |port| bind(with_port(listener, port), options);
         match self {
             Self::Single => Ok(Vec::new()),
@@ -78,4 +83,3 @@ fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
 pub(super) fn is_same_host(a: SocketAddr, b: SocketAddr) -> bool {
     with_port(a, 0) == with_port(b, 0)
 }
-
