@@ -5,6 +5,8 @@
 
 mod alarm;
 mod port;
+#[cfg(test)]
+mod tests;
 mod turn;
 mod wake;
 

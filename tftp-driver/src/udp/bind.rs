@@ -169,3 +169,77 @@ fn size_buffers(socket: &UdpSocket, options: &BindOptions) -> io::Result<(usize,
     }
     Ok((socket.recv_buffer_size()? / share, socket.send_buffer_size()? / share))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn localhost() -> SocketAddr {
+        "127.0.0.1:0".parse().unwrap()
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn datagrams_may_leave_in_fragments_unless_told_otherwise() {
+        use nix::sys::socket::{getsockopt, sockopt};
+        use rustix::net::sockopt::{Ipv4PathMtuDiscovery, ip_mtu_discover};
+
+        for fragmentation in [true, false] {
+            let options = BindOptions { fragmentation, ..BindOptions::default() };
+            let v4 = bind(localhost(), &options).unwrap();
+            assert_eq!(ip_mtu_discover(&v4.socket).unwrap() == Ipv4PathMtuDiscovery::DONT, fragmentation);
+            match bind("[::1]:0".parse().unwrap(), &options) {
+                Ok(v6) => assert_eq!(getsockopt(&v6.socket, sockopt::Ipv6DontFrag).unwrap(), !fragmentation),
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::Unsupported),
+            }
+        }
+    }
+
+    #[test]
+    fn the_buffers_granted_are_told_in_the_unit_they_were_asked_in() {
+        let options = BindOptions { recv_buffer: Some(100_000), send_buffer: Some(50_000), ..BindOptions::default() };
+        let socket = bind(localhost(), &options).unwrap();
+        assert_eq!((socket.recv_buffer(), socket.send_buffer()), (100_000, 50_000));
+
+        // Nobody gets this much; the shortfall shows.
+        let socket = bind(localhost(), &BindOptions { send_buffer: Some(1 << 30), ..options }).unwrap();
+        assert!(socket.send_buffer() < 1 << 30);
+    }
+
+    #[test]
+    fn both_families_can_have_a_socket_on_one_port() {
+        let Ok(v6) = bind("[::]:0".parse().unwrap(), &BindOptions::default()) else { return };
+        let v4 = SocketAddr::from(([0, 0, 0, 0], v6.local_addr().port()));
+        // Another test may happen to hold the port.
+        match bind(v4, &BindOptions::default()) {
+            Ok(v4) => assert_eq!(v4.local_addr().port(), v6.local_addr().port()),
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::AddrInUse),
+        }
+    }
+
+    #[test]
+    fn a_port_is_shared_only_if_both_ask_for_it() {
+        let first = bind(localhost(), &BindOptions::default()).unwrap();
+        let error = bind(first.local_addr(), &BindOptions::default()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+
+        if cfg!(target_os = "linux") {
+            let shared = BindOptions { reuse_port: true, ..BindOptions::default() };
+            assert_eq!(bind(first.local_addr(), &shared).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+            let first = bind(localhost(), &shared).unwrap();
+            assert!(bind(first.local_addr(), &shared).is_ok());
+        }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_host_without_ipv6_is_recognised() {
+        let no_family = io::Error::from_raw_os_error(rustix::io::Errno::AFNOSUPPORT.raw_os_error());
+        let no_address = io::Error::from_raw_os_error(rustix::io::Errno::ADDRNOTAVAIL.raw_os_error());
+        let [any, localhost, other] = ["[::]:69", "[::1]:69", "[2001:db8::1]:69"].map(|addr| addr.parse().unwrap());
+        assert!(is_missing_family(other, &no_family));
+        assert!(is_missing_family(any, &no_address) && is_missing_family(localhost, &no_address));
+        // An address that this host merely does not have.
+        assert!(!is_missing_family(other, &no_address));
+    }
+}

@@ -1,0 +1,286 @@
+//! A runtime whose clock and readiness the test controls, and a protocol that records what it is told.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use crate::event_loop::EventLoop;
+use crate::protocol::{Action, Meta, NoJobs, Protocol, Transmit};
+use crate::runtime::{AsyncSocket, Runtime, SocketRef, Timer};
+use crate::udp::{BindOptions, bind};
+
+/// The world around the loop.
+#[derive(Clone)]
+pub(super) struct Fake(Arc<Mutex<State>>);
+
+pub(super) struct State {
+    pub(super) now: Instant,
+    /// Sending is answered with these before the socket is asked. `WouldBlock` makes the socket not writable.
+    pub(super) refusals: VecDeque<Option<io::Error>>,
+    /// Receiving is answered with this.
+    pub(super) receive_error: Option<io::ErrorKind>,
+    pub(super) reads: usize,
+    pub(super) writes: usize,
+    readable: bool,
+    writable: bool,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+impl Fake {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Mutex::new(State {
+            now: Instant::now(),
+            refusals: VecDeque::new(),
+            receive_error: None,
+            reads: 0,
+            writes: 0,
+            readable: true,
+            writable: true,
+            reader: None,
+            writer: None,
+        })))
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    pub(super) fn advance(&self, time: Duration) {
+        self.state().now += time;
+    }
+
+    pub(super) fn make_readable(&self) {
+        let mut state = self.state();
+        state.readable = true;
+        if let Some(waker) = state.reader.take() {
+            waker.wake();
+        }
+    }
+
+    pub(super) fn make_writable(&self) {
+        let mut state = self.state();
+        state.writable = true;
+        if let Some(waker) = state.writer.take() {
+            waker.wake();
+        }
+    }
+}
+
+impl Runtime for Fake {
+    type Socket = FakeSocket;
+    type Timer = Fake;
+
+    fn socket(&self, socket: UdpSocket) -> io::Result<FakeSocket> {
+        Ok(FakeSocket { socket, fake: self.clone() })
+    }
+
+    fn timer(&self) -> Fake {
+        self.clone()
+    }
+
+    fn now(&self) -> Instant {
+        self.state().now
+    }
+
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        work();
+    }
+}
+
+/// It never wakes anybody: the tests poll after they have advanced the clock.
+impl Timer for Fake {
+    fn poll_until(&mut self, _cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+        if deadline <= self.state().now { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+/// A real socket whose readiness is the test's to say.
+pub(super) struct FakeSocket {
+    socket: UdpSocket,
+    fake: Fake,
+}
+
+impl AsyncSocket for FakeSocket {
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut state = self.fake.state();
+        if state.readable {
+            return Poll::Ready(Ok(()));
+        }
+        state.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut state = self.fake.state();
+        if state.writable {
+            return Poll::Ready(Ok(()));
+        }
+        state.writer = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    fn try_read<T>(&mut self, operation: impl FnOnce(SocketRef<'_>) -> io::Result<T>) -> io::Result<T> {
+        let mut state = self.fake.state();
+        state.reads += 1;
+        if let Some(kind) = state.receive_error {
+            return Err(kind.into());
+        }
+        let result = operation(SocketRef::from(&self.socket));
+        state.readable &= !is_would_block(&result);
+        result
+    }
+
+    fn try_write<T>(&mut self, operation: impl FnOnce(SocketRef<'_>) -> io::Result<T>) -> io::Result<T> {
+        let mut state = self.fake.state();
+        state.writes += 1;
+        let result = match state.refusals.pop_front().flatten() {
+            Some(error) => Err(error),
+            None => operation(SocketRef::from(&self.socket)),
+        };
+        state.writable &= !is_would_block(&result);
+        result
+    }
+}
+
+fn is_would_block<T>(result: &io::Result<T>) -> bool {
+    matches!(result, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+}
+
+/// What a [`Script`] was told, in order.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    Datagram(Vec<u8>),
+    Timeout,
+}
+
+/// Does what is on its list.
+#[derive(Default)]
+pub(super) struct Script {
+    pub(super) told: Vec<Told>,
+    /// What to send, and in datagrams of which size.
+    pub(super) send: VecDeque<(SocketAddr, Vec<u8>, Option<usize>)>,
+    pub(super) deadline: Option<Instant>,
+    /// Never waits.
+    pub(super) talkative: bool,
+}
+
+impl Protocol for Script {
+    type Command = Infallible;
+    type JobId = ();
+    type Job = Infallible;
+    type JobResult = Infallible;
+    type Event = ();
+
+    fn handle_datagram(&mut self, _now: Instant, _meta: &Meta, bytes: &[u8]) {
+        self.told.push(Told::Datagram(bytes.to_vec()));
+    }
+
+    fn handle_command(&mut self, _now: Instant, command: Infallible) {
+        match command {}
+    }
+
+    fn handle_job(&mut self, _now: Instant, (): (), result: Infallible) {
+        match result {}
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        if self.deadline.take_if(|deadline| *deadline <= now).is_some() {
+            self.told.push(Told::Timeout);
+        }
+    }
+
+    fn poll(&mut self, _now: Instant, out: &mut [u8]) -> Action<Self> {
+        if self.talkative {
+            return Action::Event(());
+        }
+        match self.send.pop_front() {
+            Some((peer, bytes, segment_size)) => {
+                out[..bytes.len()].copy_from_slice(&bytes);
+                Action::Transmit(Transmit { socket: 0, peer, local_ip: None, len: bytes.len(), segment_size })
+            }
+            None => Action::Wait(self.deadline),
+        }
+    }
+}
+
+pub(super) type Loop = EventLoop<Fake, Script, NoJobs, Box<dyn FnMut(())>>;
+
+/// A loop over one socket, and how often it has been woken.
+pub(super) struct Bench {
+    pub(super) fake: Fake,
+    pub(super) event_loop: Loop,
+    pub(super) events: Arc<AtomicUsize>,
+    pub(super) peer: UdpSocket,
+    wakes: Arc<Wakes>,
+}
+
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Bench {
+    pub(super) fn new() -> Self {
+        let fake = Fake::new();
+        let options = BindOptions { recv_buffer: Some(1 << 20), ..BindOptions::default() };
+        let socket = bind("127.0.0.1:0".parse().unwrap(), &options).unwrap();
+        let events = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&events);
+        let on_event: Box<dyn FnMut(())> = Box::new(move |()| {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
+        let event_loop = EventLoop::new(fake.clone(), [socket], Script::default(), NoJobs, on_event).unwrap();
+        let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+        peer.set_nonblocking(true).unwrap();
+        Self { fake, event_loop, events, peer, wakes: Arc::default() }
+    }
+
+    /// One turn. Says whether the loop asks for another.
+    pub(super) fn turn(&mut self) -> bool {
+        let before = self.wakes.0.load(Ordering::Relaxed);
+        let waker = Waker::from(Arc::clone(&self.wakes));
+        assert!(self.event_loop.poll(&mut Context::from_waker(&waker)).is_pending());
+        self.wakes.0.load(Ordering::Relaxed) > before
+    }
+
+    /// Turns until the loop is content.
+    pub(super) fn run(&mut self) {
+        for _ in 0..1000 {
+            if !self.turn() {
+                return;
+            }
+        }
+        panic!("busy loop");
+    }
+
+    pub(super) fn send(&mut self, bytes: &[u8], segment: Option<usize>) {
+        let to = self.peer.local_addr().unwrap();
+        self.event_loop.protocol_mut().send.push_back((to, bytes.to_vec(), segment));
+    }
+
+    /// A datagram from the peer, waiting at the loop's socket.
+    pub(super) fn arrive(&self, bytes: &[u8]) {
+        let port = self.event_loop.local_addr(0).unwrap().port();
+        self.peer.send_to(bytes, ("127.0.0.1", port)).unwrap();
+    }
+
+    /// What has arrived at the peer. Loopback delivers before sending returns.
+    pub(super) fn received(&self) -> Vec<Vec<u8>> {
+        let mut buffer = vec![0; 65_536];
+        let mut datagrams = Vec::new();
+        while let Ok(len) = self.peer.recv(&mut buffer) {
+            datagrams.push(buffer[..len].to_vec());
+        }
+        datagrams
+    }
+}
