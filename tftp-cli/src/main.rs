@@ -1,2 +1,47 @@
-//! The reference TFTP server and client.
-fn main() {}
+//! The reference TFTP server and client: `tftp-cli serve`, `get` and `put`.
+
+mod args;
+mod client;
+mod escape;
+mod exit;
+mod logging;
+mod remote;
+mod serve;
+mod signals;
+mod units;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use args::{Cli, Command};
+use exit::{Exit, Failure};
+
+fn main() -> ExitCode {
+    let cli = Cli::from_environment();
+    // One thread: the protocol needs no more, and files are read by the blocking pool.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&Failure::new(Exit::Other, format!("cannot start: {error}"))),
+    };
+    let result = runtime.block_on(async {
+        match &cli.command {
+            Command::Serve(args) => serve::run(args).await,
+            Command::Get(args) => client::get(args).await,
+            Command::Put(args) => client::put(args).await,
+        }
+    });
+    // A read of standard input that nobody waits for any more must not keep the process.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => fail(&failure),
+    }
+}
+
+fn fail(failure: &Failure) -> ExitCode {
+    if !failure.reported {
+        // Nobody is left to tell when standard error is gone.
+        let _ = writeln!(std::io::stderr(), "{failure}");
+    }
+    failure.exit.into()
+}

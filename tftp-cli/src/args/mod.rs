@@ -1,0 +1,108 @@
+//! The command line.
+
+mod serve;
+mod transfer;
+
+pub(crate) use serve::{ServeArgs, TimingArgs};
+pub(crate) use transfer::{ClientArgs, GetArgs, PutArgs};
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use tftp_tokio::OptionKind;
+
+use crate::exit::EXIT_CODES;
+
+const EXAMPLES: &str = "\
+Examples:
+  tftp-cli serve /srv/tftp                     serve a directory, read-only, on port 69
+  tftp-cli serve --listen 127.0.0.1:6969       an empty server in memory that takes uploads
+  tftp-cli get tftp://192.0.2.1/pxelinux.0     download into the current directory
+  tftp-cli put running.cfg 192.0.2.1 backup/   upload to backup/running.cfg
+
+Every command explains its options, with examples: tftp-cli serve --help";
+
+/// A TFTP server and client (RFC 1350, 2347, 2348, 2349, 7440).
+#[derive(Debug, Parser)]
+#[command(
+    name = "tftp-cli",
+    version,
+    after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"),
+    max_term_width = 100,
+    propagate_version = true,
+    disable_help_subcommand = true
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+impl Cli {
+    /// The arguments of this process; exits with a message if they are wrong.
+    pub(crate) fn from_environment() -> Self {
+        let matches = Self::definition().get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+
+    /// The definition with a help that names the rule for environment variables once, not at every option.
+    fn definition() -> clap::Command {
+        Self::command().mut_subcommands(|command| command.mut_args(|arg| arg.hide_env(true)))
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Serve(Box<ServeArgs>),
+    Get(Box<GetArgs>),
+    Put(Box<PutArgs>),
+}
+
+/// What every command has.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct OutputArgs {
+    /// Say more; twice for even more
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Say less: only warnings and errors
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+}
+
+/// The name of an option on the wire.
+fn option_kind() -> impl TypedValueParser<Value = OptionKind> {
+    PossibleValuesParser::new(OptionKind::ALL.map(OptionKind::name))
+        // The names are those of `ALL`, so the fallback is never taken.
+        .map(|name| OptionKind::from_name(name.as_bytes()).unwrap_or(OptionKind::BlockSize))
+}
+
+/// Flags can come from the environment as 1/0, true/false, yes/no, on/off.
+fn flag() -> clap::builder::BoolishValueParser {
+    clap::builder::BoolishValueParser::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::definition().debug_assert();
+    }
+
+    #[test]
+    fn every_setting_has_an_environment_variable_of_its_name() {
+        let mut command = Cli::definition();
+        command.build();
+        for sub in command.get_subcommands() {
+            for arg in sub.get_arguments() {
+                let Some(long) = arg.get_long() else { continue };
+                let own = ["help", "version", "verbose", "quiet", "output"];
+                if !own.contains(&long) {
+                    let expected = format!("TFTP_{}", long.to_uppercase().replace('-', "_"));
+                    let found = arg.get_env().and_then(std::ffi::OsStr::to_str);
+                    assert_eq!(found, Some(expected.as_str()), "{} --{long}", sub.get_name());
+                }
+            }
+        }
+    }
+}

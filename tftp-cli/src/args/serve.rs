@@ -1,0 +1,150 @@
+//! `serve`.
+
+use std::ffi::OsString;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use clap::Args;
+use tftp_tokio::OptionKind;
+
+use super::{OutputArgs, flag, option_kind};
+use crate::exit::EXIT_CODES;
+use crate::serve::Listen;
+use crate::units::{parse_duration, parse_port_range, parse_size};
+
+const EXAMPLES: &str = "\
+Examples:
+  tftp-cli serve /srv/tftp
+      Serve a directory to everybody, read-only, on port 69.
+  tftp-cli serve /srv/backup --create --max-upload 10MiB --listen 192.0.2.1
+      Take uploads of new files on one address; existing files are never replaced.
+  tftp-cli serve --listen 127.0.0.1:6969
+      An empty server in memory, without privileges, that takes uploads.
+  tftp-cli serve /srv/tftp --port-range 7000-7015
+      For a firewall: open UDP port 69 and 7000 to 7015.
+  tftp-cli serve /srv/tftp --single-port
+      For NAT, containers and load balancers: everything through port 69.
+
+What may be uploaded:
+                         new file       existing file
+  DIRECTORY              refused        refused
+  DIRECTORY --create     taken          refused
+  DIRECTORY --overwrite  refused        replaced
+  both                   taken          replaced
+  memory:                taken          refused, replaced with --overwrite
+An upload appears under its name only when it is complete.
+
+Units: sizes are bytes or have a unit (KB, MB, GB are powers of 1000; KiB, MiB, GiB of 1024);
+durations are seconds or have a unit (500ms, 2s, 1m).
+
+Settings can come from the environment: --max-upload is TFTP_MAX_UPLOAD, SOURCE is TFTP_SOURCE;
+flags take 1 or 0, lists are separated by commas.
+
+The log goes to standard error: a first line that says what is served where, then one line for each
+transfer that ended. Size probes and requests for missing files are logged with -v only. File names
+are escaped, so that a log line is always one line.
+
+Ctrl-C (or SIGTERM) takes no new requests and waits for the transfers under way; a second one ends
+them at once.";
+
+/// Serve files from a directory or from memory
+#[derive(Debug, Args)]
+#[command(after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+pub(crate) struct ServeArgs {
+    /// What to serve: a directory, or "memory:", which starts empty, takes uploads and forgets them at the end
+    #[arg(default_value = "memory:", env = "TFTP_SOURCE")]
+    pub(crate) source: OsString,
+
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
+    #[command(flatten)]
+    pub(crate) timing: TimingArgs,
+    #[command(flatten)]
+    pub(crate) options: OptionArgs,
+
+    /// Log as JSON, one object a line
+    #[arg(long, env = "TFTP_JSON", value_parser = flag(), help_heading = "Output")]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Network")]
+pub(crate) struct NetworkArgs {
+    /// Listen on this address; repeatable. ADDRESS[:PORT], or :PORT for every address. Port 0 takes a free one, which
+    /// the first log line names [default: [::]:69 and 0.0.0.0:69]
+    #[arg(short, long, value_name = "ADDRESS", env = "TFTP_LISTEN", value_delimiter = ',')]
+    pub(crate) listen: Vec<Listen>,
+    /// Answer from UDP ports of this range only [default: 8 random ports per address]
+    #[arg(long, value_name = "LO-HI", env = "TFTP_PORT_RANGE", value_parser = parse_port_range)]
+    pub(crate) port_range: Option<RangeInclusive<u16>>,
+    /// Answer from the listening port itself
+    #[arg(long, env = "TFTP_SINGLE_PORT", value_parser = flag(), conflicts_with = "port_range")]
+    pub(crate) single_port: bool,
+    /// Answer requests that were sent to a broadcast or multicast address, too
+    #[arg(long, env = "TFTP_ANSWER_BROADCASTS", value_parser = flag())]
+    pub(crate) answer_broadcasts: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What is allowed")]
+pub(crate) struct PolicyArgs {
+    /// Refuse uploads (the default for a directory)
+    #[arg(long, env = "TFTP_READ_ONLY", value_parser = flag(), conflicts_with_all = ["create", "overwrite", "write_only"])]
+    pub(crate) read_only: bool,
+    /// Refuse downloads; uploads need --create or --overwrite for a directory
+    #[arg(long, env = "TFTP_WRITE_ONLY", value_parser = flag())]
+    pub(crate) write_only: bool,
+    /// Take uploads of files that do not exist (the default for memory:)
+    #[arg(long, env = "TFTP_CREATE", value_parser = flag())]
+    pub(crate) create: bool,
+    /// Take uploads that replace existing files
+    #[arg(long, env = "TFTP_OVERWRITE", value_parser = flag())]
+    pub(crate) overwrite: bool,
+    /// Largest upload taken [default: no limit but the room there is]
+    #[arg(long, value_name = "SIZE", env = "TFTP_MAX_UPLOAD", value_parser = parse_size)]
+    pub(crate) max_upload: Option<u64>,
+    /// memory: only: room for all files and uploads under way
+    #[arg(long, value_name = "SIZE", env = "TFTP_MAX_MEMORY", value_parser = parse_size, default_value = "256MiB")]
+    pub(crate) max_memory: u64,
+    /// Transfers at once; further requests stay unanswered, and clients repeat them
+    #[arg(long, value_name = "N", env = "TFTP_MAX_TRANSFERS", default_value_t = 20_000,
+        value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
+    pub(crate) max_transfers: usize,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Time")]
+pub(crate) struct TimingArgs {
+    /// Send again after this long, until a round trip was measured; then the measured time counts, and it doubles with
+    /// every retransmission
+    #[arg(long, value_name = "DURATION", env = "TFTP_TIMEOUT", value_parser = parse_duration, default_value = "1s")]
+    pub(crate) timeout: Duration,
+    /// Retransmissions without progress before a transfer is given up [default: no limit, --give-up-after counts]. A
+    /// client that has never answered gets 4 at most
+    #[arg(long, value_name = "N", env = "TFTP_RETRIES")]
+    pub(crate) retries: Option<u32>,
+    /// Give a transfer up after this long without progress
+    #[arg(long, value_name = "DURATION", env = "TFTP_GIVE_UP_AFTER", value_parser = parse_duration, default_value = "30s")]
+    pub(crate) give_up_after: Duration,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options granted to clients")]
+pub(crate) struct OptionArgs {
+    /// Largest block size granted, in bytes, 8 to 65464. 1428 avoids fragments on most networks
+    #[arg(long, value_name = "BYTES", env = "TFTP_MAX_BLOCK_SIZE", default_value_t = 65_464,
+        value_parser = clap::value_parser!(u16).range(8..=65_464))]
+    pub(crate) max_block_size: u16,
+    /// Largest window granted, in blocks, 1 to 32767. Slow network cards lose bursts above 26 to 64
+    #[arg(long, value_name = "BLOCKS", env = "TFTP_MAX_WINDOW", default_value_t = 64,
+        value_parser = clap::value_parser!(u16).range(1..=32_767))]
+    pub(crate) max_window: u16,
+    /// Never grant this option; repeatable
+    #[arg(long, value_name = "NAME", env = "TFTP_DISABLE_OPTION", value_delimiter = ',', value_parser = option_kind(),
+        ignore_case = true)]
+    pub(crate) disable_option: Vec<OptionKind>,
+}

@@ -1,0 +1,123 @@
+//! `get`.
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+use super::failure::explain;
+use super::outcome::Facts;
+use super::progress::Progress;
+use super::settings;
+use super::target::Target;
+use super::{Failed, Story, say};
+use crate::args::GetArgs;
+use crate::exit::{Exit, Failure};
+use crate::logging::{self, Normal};
+use crate::remote::Remote;
+use crate::signals::Signals;
+use crate::units::show_size;
+use tftp_tokio::{Direction, Download, Error as ClientError};
+
+/// Bytes written at once: a hop to the blocking pool for every block would be most of the work.
+const CHUNK: usize = 256 << 10;
+
+/// Downloads a file.
+pub(crate) async fn get(args: &GetArgs) -> Result<(), Failure> {
+    logging::init(Normal::Warn, &args.client.output, false);
+    let mut remote = Remote::parse(&args.server, args.path.as_deref())?;
+    remote.complete_name(None)?;
+    let target = Target::open(args.output.as_deref(), &remote)?;
+    let story = Story {
+        command: "get",
+        args: &args.client,
+        remote: &remote,
+        local: Some(target.json()),
+        file_goes_to_stdout: matches!(target, Target::Stdout),
+    };
+    let shown = target.display();
+    let result = run(args, &remote, target).await;
+    story.end(result, |facts| format!("{remote} -> {shown}: {}", facts.describe()))
+}
+
+async fn run(args: &GetArgs, remote: &Remote, target: Target) -> Result<Facts, Failed> {
+    let mut signals = Signals::new().map_err(|error| Failure::new(Exit::Other, error.to_string()))?;
+    let download = tokio::select! {
+        download = transfer(args, remote, &target) => download?,
+        stop = signals.next() => {
+            let message = format!("stopped by {}; {} was not written", stop.name(), target.display());
+            return Err(Failure::new(stop.exit(), message).into());
+        }
+    };
+    // From here on the file is complete. It gets its name while we see to it that the server knows.
+    let commit = tokio::task::spawn_blocking(move || target.commit());
+    let (committed, finished) = tokio::join!(commit, download.finish());
+    committed.map_err(|error| Failure::new(Exit::Other, error.to_string()))??;
+    let report = finished.map_err(|error| explain(&error, Direction::Read, remote, &[]))?;
+    let facts = Facts::of(&report);
+    if let Some(announced) = facts.size_mismatch() {
+        say(&format!(
+            "warning: the server announced {announced} bytes but sent {}; the file may not be what you expect",
+            facts.bytes
+        ));
+    }
+    Ok(facts)
+}
+
+/// Everything up to the end of the file, written and flushed.
+async fn transfer(args: &GetArgs, remote: &Remote, target: &Target) -> Result<Download, Failed> {
+    let client = settings::client(&args.client, remote, args.max_size)?;
+    let addresses = settings::resolve(&args.client, remote).await?;
+    let explain = |error: &ClientError| explain(error, Direction::Read, remote, &addresses);
+    let name = String::from_utf8_lossy(&remote.path);
+    let wanted = !args.client.output.quiet && !args.client.no_progress && !target.is_terminal();
+    let progress = Progress::new(wanted, &crate::escape::escape(name.as_bytes()));
+
+    let download = client.get(addresses.clone(), &remote.path).await;
+    let mut download = download.map_err(|error| explain(&error))?;
+    tracing::debug!(parameters = ?download.parameters(), "the server answered");
+    progress.started(download.size());
+
+    let mut writer: Box<dyn AsyncWrite + Send + Unpin> = match target.writer()? {
+        Some(file) => Box::new(tokio::fs::File::from_std(file)),
+        None => Box::new(tokio::io::stdout()),
+    };
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        let filled = fill(&mut download, &mut buffer, |download| progress.set(download.transferred()));
+        let filled = filled.await.map_err(|error| read_failure(error, explain))?;
+        let Some(bytes) = buffer.get(..filled).filter(|bytes| !bytes.is_empty()) else { break };
+        writer.write_all(bytes).await.map_err(|error| stuck(target, &error, &download))?;
+    }
+    writer.flush().await.map_err(|error| stuck(target, &error, &download))?;
+    Ok(download)
+}
+
+/// Reads until `buffer` is full or the end is reached.
+async fn fill<R: AsyncRead + Unpin>(
+    reader: &mut R,
+    buffer: &mut [u8],
+    mut progress: impl FnMut(&R),
+) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match reader.read(rest).await? {
+            0 => break,
+            count => filled += count,
+        }
+        progress(reader);
+    }
+    Ok(filled)
+}
+
+/// The library's error inside of one from reading.
+fn read_failure(error: std::io::Error, explain: impl FnOnce(&ClientError) -> Failed) -> Failed {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<ClientError>()) {
+        Some(error) => explain(error),
+        None => Failure::new(Exit::Network, error.to_string()).into(),
+    }
+}
+
+/// The target takes no more.
+fn stuck(target: &Target, error: &std::io::Error, download: &Download) -> Failed {
+    let mut failure = target.failure(error);
+    failure.message += &format!(" (after {})", show_size(download.transferred()));
+    failure.into()
+}

@@ -1,0 +1,169 @@
+//! The server.
+
+mod content;
+mod listen;
+mod refused;
+mod story;
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
+
+pub(crate) use listen::Listen;
+
+use crate::args::{ServeArgs, TimingArgs};
+use crate::exit::{Exit, Failure};
+use crate::logging::{self, Normal};
+use crate::signals::Signals;
+use crate::units::count;
+use content::Content;
+use story::{Story, Totals};
+use tftp_tokio::{Limits, OptionPolicy, Server, ServerHandle, Timing, TransferPorts};
+
+/// Retransmissions to a client that has never answered: its address may be forged.
+const UNPROVED_RETRIES: u32 = 4;
+
+/// How often a server that drains says what it waits for.
+const DRAIN_REPORT: Duration = Duration::from_secs(5);
+
+/// Serves until it is told to stop.
+pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
+    let content = Content::of(args)?;
+    logging::init(Normal::Info, &args.output, args.json);
+    // Before the first line is out: whoever reads it may stop us.
+    let signals =
+        Signals::new().map_err(|error| Failure::new(Exit::Other, format!("cannot watch signals: {error}")))?;
+
+    let story = Story::new(args.json, args.policy.max_transfers);
+    let totals = story.totals();
+    let mut builder = Server::builder()
+        .storage(content.open()?)
+        .transfer_ports(transfer_ports(args))
+        .options(option_policy(args))
+        .timing(timing(&args.timing))
+        .limits(limits(args))
+        .answer_broadcasts(args.network.answer_broadcasts)
+        .on_event(move |event| story.tell(event));
+    if let Some(bytes) = args.policy.max_upload {
+        builder = builder.max_upload(bytes);
+    }
+    let has_ipv6 = listen::host_has_ipv6();
+    for address in args.network.listen.iter().flat_map(|listen| listen.addresses(has_ipv6)) {
+        builder = builder.listen(address);
+    }
+    let server = builder.bind().map_err(|error| refused::explain(&error))?;
+    announce(args, &content, server.local_addrs());
+    for warning in server.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let handle = server.handle();
+    serve(server, &handle, signals, &totals).await
+}
+
+/// The first line: what is served, where, and who may do what.
+fn announce(args: &ServeArgs, content: &Content, addresses: &[SocketAddr]) {
+    let listen = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let listen = if args.json { listen } else { format!("\"{listen}\"") };
+    let ports = match (&args.network.port_range, args.network.single_port) {
+        (_, true) => "single".to_owned(),
+        (Some(range), _) => format!("{}-{}", range.start(), range.end()),
+        (None, false) => "random".to_owned(),
+    };
+    let what = content.describe();
+    if content.is_writable() && addresses.iter().any(listen::is_public) {
+        tracing::warn!(%listen, %ports, "serving {what}; ANYBODY who reaches these addresses can upload");
+    } else {
+        tracing::info!(%listen, %ports, "serving {what}");
+    }
+}
+
+/// Serves; drains at the first request to stop, ends at the second.
+async fn serve(
+    server: impl Future<Output = io::Result<()>>,
+    handle: &ServerHandle,
+    mut signals: Signals,
+    totals: &Totals,
+) -> Result<(), Failure> {
+    let mut server = pin!(server);
+    let first = tokio::select! {
+        result = &mut server => return ended(result, totals),
+        stop = signals.next() => stop,
+    };
+    handle.shutdown();
+    let left = handle.active_transfers() as u64;
+    if left == 0 {
+        tracing::info!("{}: stopping", first.name());
+    } else {
+        tracing::info!(
+            transfers = left,
+            "{}: taking no new requests, waiting for {}; once more to stop at once",
+            first.name(),
+            count(left, "transfer")
+        );
+    }
+    let mut report = tokio::time::interval_at(tokio::time::Instant::now() + DRAIN_REPORT, DRAIN_REPORT);
+    let second = loop {
+        tokio::select! {
+            result = &mut server => return ended(result, totals),
+            stop = signals.next() => break stop,
+            _ = report.tick() => {
+                let left = handle.active_transfers() as u64;
+                tracing::info!(transfers = left, "still waiting for {}", count(left, "transfer"));
+            }
+        }
+    };
+    handle.stop();
+    let left = handle.active_transfers() as u64;
+    tracing::warn!(transfers = left, "{}: stopping at once, {} given up", second.name(), count(left, "transfer"));
+    tokio::select! {
+        // Clients get their ERROR, uploads are cleaned up.
+        result = &mut server => ended(result, totals)?,
+        // Storage that hangs must not hold us.
+        third = signals.next() => tracing::warn!("{}: not waiting for storage", third.name()),
+    }
+    Err(Failure::new(second.exit(), "stopped before all transfers had ended"))
+}
+
+fn ended(result: io::Result<()>, totals: &Totals) -> Result<(), Failure> {
+    tracing::info!("stopped after {}", totals.summary());
+    result.map_err(|error| Failure::new(Exit::Other, format!("the server ended: {error}")))
+}
+
+fn transfer_ports(args: &ServeArgs) -> TransferPorts {
+    match (&args.network.port_range, args.network.single_port) {
+        (_, true) => TransferPorts::Single,
+        (Some(range), false) => TransferPorts::Range(range.clone()),
+        (None, false) => TransferPorts::default(),
+    }
+}
+
+fn option_policy(args: &ServeArgs) -> OptionPolicy {
+    let mut policy = OptionPolicy {
+        max_block_size: args.options.max_block_size,
+        max_window: args.options.max_window,
+        ..OptionPolicy::default()
+    };
+    for kind in &args.options.disable_option {
+        policy.disabled.insert(*kind);
+    }
+    policy
+}
+
+fn timing(args: &TimingArgs) -> Timing {
+    let default = Timing::default();
+    Timing {
+        initial_timeout: args.timeout,
+        min_timeout: default.min_timeout.min(args.timeout),
+        max_timeout: default.max_timeout.max(args.timeout),
+        give_up_after: args.give_up_after,
+        max_retries: args.retries,
+        unproved_retries: args.retries.unwrap_or(UNPROVED_RETRIES).min(UNPROVED_RETRIES),
+        ..default
+    }
+}
+
+fn limits(args: &ServeArgs) -> Limits {
+    let transfers = args.policy.max_transfers;
+    Limits { transfers, opening: transfers, per_network: transfers }
+}
