@@ -8,7 +8,7 @@ use crate::wire::{MAX_BLOCK_SIZE, OptionKind};
 ///
 /// The interval follows the measured round trip (RFC 6298), doubles with every retransmission that brings no
 /// progress, and starts again with progress.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Timing {
     /// The first interval, before a round trip was measured. Default 1 s.
     pub initial_timeout: Duration,
@@ -47,7 +47,7 @@ impl Default for Timing {
 pub const MAX_WINDOW: u16 = 32_767;
 
 /// Kinds of options.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct OptionSet(u8);
 
 impl OptionSet {
@@ -67,7 +67,7 @@ impl OptionSet {
 }
 
 /// Which options a server grants and up to which values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct OptionPolicy {
     /// Options that are left out of every OACK.
     pub disabled: OptionSet,

@@ -9,7 +9,7 @@ use crate::seq::Rollover;
 use crate::wire::{DEFAULT_BLOCK_SIZE, Direction, MIN_BLOCK_SIZE, Mode, OptionKind, Options, ParsedOptions};
 
 /// What both sides of a transfer have agreed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Parameters {
     /// Bytes in a full block.
     pub block_size: u16,
@@ -101,7 +101,7 @@ pub fn grant(
 }
 
 /// Why a client refuses an OACK. It answers with ERROR 8.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum Refusal {
     /// The OACK holds an option that was not asked for.

@@ -4,7 +4,7 @@
 //! falls on the edge of a block.
 
 /// Turns local text into netascii, one output buffer after the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Encoder {
     /// The second byte of a pair whose first byte filled the last buffer.
     pending: Option<u8>,
@@ -49,7 +49,7 @@ impl Encoder {
 }
 
 /// Turns netascii into local text, one input buffer after the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Decoder {
     /// The last input ended with a CR whose meaning the next byte decides.
     after_cr: bool,

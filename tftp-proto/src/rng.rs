@@ -1,7 +1,7 @@
 //! Deterministic randomness for jitter and socket choice.
 
 /// A small seeded generator (SplitMix64). Not for secrets: it spreads retries, nothing more.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Rng(u64);
 
 impl Rng {

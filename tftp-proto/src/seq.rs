@@ -1,7 +1,7 @@
 //! Block numbers: 64 bits inside, 16 bits on the wire.
 
 /// The number after block 65,535 (the `rollover` option; not in an RFC).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Rollover {
     /// 65,535 is followed by 0: what nearly every peer does.
     #[default]

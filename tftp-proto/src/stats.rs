@@ -3,7 +3,7 @@
 use core::ops::AddAssign;
 
 /// Counters of one transfer, all from its first packet on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub struct Stats {
     /// Datagrams sent, of every kind.

@@ -5,7 +5,7 @@ use crate::wire::{Direction, ErrorCode, Mode, Options, Packet};
 use crate::{Instant, Stats};
 
 /// What a client asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Asking {
     /// Get ([`Direction::Read`]) or put ([`Direction::Write`]).
     pub direction: Direction,
@@ -20,7 +20,7 @@ pub struct Asking {
 }
 
 /// A request that waits for its first answer.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Handshake {
     asking: Asking,
     /// Present while the request is still to be sent, or sent again.

@@ -1,7 +1,7 @@
 //! The part of a file that a sender holds: the chunk in use and the one read ahead.
 
 /// Two adjacent chunks of a file, at most one read at a time, and where the file ends once that is known.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Chunks<C> {
     /// Adjacent: the second begins where the first ends.
     held: [Option<(u64, C)>; 2],

@@ -3,7 +3,7 @@
 use crate::Instant;
 
 /// All that is left of a finished transfer: which block its last answer was for, and until when to repeat it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Dally {
     last: u16,
     until: Instant,

@@ -81,7 +81,7 @@ use retry::Retry;
 /// The loop: hand every packet of the peer to [`handle_packet`](Self::handle_packet), every moment that
 /// [`poll`](Self::poll) asked for to [`handle_timeout`](Self::handle_timeout), and after each of them call `poll`
 /// until it answers [`TransferAction::Wait`].
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Transfer<C> {
     machine: Machine<C>,
     parameters: Option<Parameters>,
@@ -95,7 +95,7 @@ pub struct Transfer<C> {
     read_size: usize,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Machine<C> {
     Asking(Handshake),
     Sending(Sender<C>),
@@ -104,7 +104,7 @@ enum Machine<C> {
 }
 
 /// How a transfer ended, as far as the protocol sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Ending {
     /// The file is whole at the receiver and both sides know it.
@@ -126,7 +126,7 @@ pub enum Ending {
 }
 
 /// Breaches of the protocol that end a transfer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Abandoned {
     /// A block longer than the block size.
@@ -134,7 +134,7 @@ pub enum Abandoned {
 }
 
 /// What a packet brought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Progress<'a> {
     /// The next bytes of the file.
     Data {
@@ -150,7 +150,7 @@ pub enum Progress<'a> {
 }
 
 /// What a [`Transfer`] wants done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TransferAction {
     /// Send the request with these options to the server's well-known port.
     Request(Options),

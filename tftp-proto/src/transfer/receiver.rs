@@ -6,7 +6,7 @@ use crate::negotiate::Parameters;
 use crate::{Instant, Stats};
 
 /// Receives one file: knows neither role nor address, and keeps no byte of it.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Receiver {
     parameters: Parameters,
     /// The last block that came in order; 0 before the first.
@@ -30,7 +30,7 @@ pub struct Receiver {
     stats: Stats,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum State {
     /// Waiting for DATA until the deadline.
     Receiving { deadline: Instant },
@@ -47,7 +47,7 @@ enum State {
 }
 
 /// What a DATA packet meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DataOutcome {
     /// The next block in order: its payload goes to the end of the file.
     InOrder {
@@ -65,7 +65,7 @@ pub enum DataOutcome {
 }
 
 /// What a [`Receiver`] wants done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ReceiverAction {
     /// Acknowledge block 0: the answer to a write request, or to an OACK.
     Opening,

@@ -13,7 +13,7 @@ pub(crate) enum Verdict {
 }
 
 /// Round trip, back-off and patience of one transfer.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Retry {
     timing: Timing,
     /// The negotiated interval, which stands in for the measured one.

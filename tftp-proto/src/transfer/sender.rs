@@ -15,7 +15,7 @@ const MAX_TRAIN_BYTES: usize = 65_507;
 /// Sends one file: knows neither role nor address, and holds no more than two chunks of the file.
 ///
 /// `C` is a chunk of the file: `Bytes` on a server, `&'static [u8]` straight from flash on a microcontroller.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Sender<C> {
     parameters: Parameters,
     chunks: Chunks<C>,
@@ -39,7 +39,7 @@ pub struct Sender<C> {
     stats: Stats,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum State {
     /// The window has room.
     Sending,
@@ -52,7 +52,7 @@ enum State {
 }
 
 /// A place in the file at the start of a block.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Cursor {
     block: u64,
     offset: u64,
@@ -60,7 +60,7 @@ struct Cursor {
 }
 
 /// What a [`Sender`] wants done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SenderAction {
     /// Send block 0: the OACK.
     Opening,
@@ -89,7 +89,7 @@ pub enum SenderAction {
 }
 
 /// What an ACK meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AckOutcome {
     /// New blocks were acknowledged.
     Advanced,

@@ -1,7 +1,7 @@
 use core::fmt;
 
 /// The codes of ERROR packets (RFC 1350 appendix, RFC 2347).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorCode {
     /// 0: not defined, see the message.
     NotDefined,

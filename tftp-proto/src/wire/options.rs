@@ -60,7 +60,7 @@ impl OptionKind {
 }
 
 /// A set of options with valid values: what is asked in a request or granted in an OACK.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Options {
     /// `blksize` in bytes, 8 to 65,464 (RFC 2348).
     pub block_size: Option<u16>,
@@ -182,7 +182,7 @@ fn clamp_size(number: u64, min: u16, max: u16) -> Option<u16> {
 ///
 /// A last option without its value or without a NUL at its end is left out. A NUL where a name should begin is
 /// skipped, so that padding and stray bytes do not hide the options behind them; an empty value is a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct RawOptions<'a>(&'a [u8]);
 
 impl<'a> RawOptions<'a> {
@@ -230,7 +230,7 @@ impl<'a> Iterator for RawOptions<'a> {
 }
 
 /// What the option part of a packet holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub struct ParsedOptions {
     /// The known options with usable values.

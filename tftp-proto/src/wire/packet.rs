@@ -50,7 +50,7 @@ impl Mode {
 }
 
 /// An RRQ or WRQ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Request<'a> {
     /// RRQ or WRQ.
     pub direction: Direction,
@@ -63,7 +63,7 @@ pub struct Request<'a> {
 }
 
 /// A packet whose parts have been checked to be there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Packet<'a> {
     /// RRQ or WRQ.
     Request(Request<'a>),
@@ -91,7 +91,7 @@ pub enum Packet<'a> {
 }
 
 /// Why bytes are not a packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum ParseError {
     /// Too short for an opcode, or for the block number that must follow it.
