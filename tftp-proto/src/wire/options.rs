@@ -8,7 +8,7 @@ pub const MIN_BLOCK_SIZE: u16 = 8;
 pub const MAX_BLOCK_SIZE: u16 = 65_464;
 
 /// The options this crate knows, by their names on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OptionKind {
     /// `blksize`, bytes (RFC 2348).
     BlockSize,
