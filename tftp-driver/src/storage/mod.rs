@@ -16,6 +16,8 @@ mod claims;
 pub mod conformance;
 mod content;
 mod context;
+#[cfg(any(unix, windows))]
+mod directory;
 mod error;
 mod generated;
 mod memory;
@@ -27,6 +29,8 @@ pub use boxed::{BoxReader, BoxStorage, BoxWriter};
 pub use claims::{Claim, Claims};
 pub use content::BytesReader;
 pub use context::Context;
+#[cfg(any(unix, windows))]
+pub use directory::{AbsoluteLinks, Directory, DirectoryBuilder, DirectoryReader, DirectoryWriter};
 pub use error::StorageError;
 pub use generated::{Generated, GeneratedAsync};
 pub use memory::{Memory, MemoryBuilder, MemoryWriter};

@@ -1,0 +1,201 @@
+//! The system calls that the standard library lacks, and what stands in for them elsewhere.
+
+use std::fs::{File, Metadata};
+use std::io;
+use std::path::Path;
+use std::time::SystemTime;
+
+use cap_std::fs::Dir;
+
+/// Why a read could not be answered at once.
+pub(super) enum NotNow {
+    /// The data is not in memory.
+    Cold,
+    /// This file cannot tell, and never will.
+    Unsupported,
+}
+
+/// Reads what is in memory already.
+#[cfg(target_os = "linux")]
+pub(super) fn read_now(file: &File, buffer: &mut [u8], offset: u64) -> Result<usize, NotNow> {
+    use rustix::io::{Errno, ReadWriteFlags, preadv2};
+    loop {
+        match preadv2(file, &mut [io::IoSliceMut::new(buffer)], offset, ReadWriteFlags::NOWAIT) {
+            Ok(count) => return Ok(count),
+            Err(Errno::INTR) => {}
+            // Sandboxes answer calls they do not know with ENOSYS or EPERM.
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::PERM | Errno::INVAL) => return Err(NotNow::Unsupported),
+            // A real error comes again where it can be reported.
+            Err(_) => return Err(NotNow::Cold),
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn read_now(_: &File, _: &mut [u8], _: u64) -> Result<usize, NotNow> {
+    Err(NotNow::Unsupported)
+}
+
+/// Reads at a position, waiting as long as it takes.
+pub(super) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    loop {
+        #[cfg(unix)]
+        let result = std::os::unix::fs::FileExt::read_at(file, buffer, offset);
+        #[cfg(windows)]
+        let result = std::os::windows::fs::FileExt::seek_read(file, buffer, offset);
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// Writes all of `buffer` at a position.
+pub(super) fn write_all_at(file: &File, buffer: &[u8], offset: u64) -> io::Result<()> {
+    #[cfg(unix)]
+    return std::os::unix::fs::FileExt::write_all_at(file, buffer, offset);
+    #[cfg(windows)]
+    {
+        let (mut buffer, mut offset) = (buffer, offset);
+        while !buffer.is_empty() {
+            match std::os::windows::fs::FileExt::seek_write(file, buffer, offset) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    buffer = &buffer[count..];
+                    offset += count as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What tells one version of a file from the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Stamp {
+    pub(super) size: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    pub(super) fn of(metadata: &Metadata) -> Self {
+        Self { size: metadata.len(), modified: metadata.modified().ok() }
+    }
+}
+
+/// Device and inode: what tells one file from another, where the system says.
+pub(super) fn identity(metadata: &Metadata) -> Option<(u64, u64)> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        Some((metadata.dev(), metadata.ino()))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = metadata;
+        None
+    }
+}
+
+/// As [`identity`], of a directory.
+pub(super) fn dir_identity(dir: &Dir) -> io::Result<Option<(u64, u64)>> {
+    #[cfg(unix)]
+    {
+        use cap_std::fs::MetadataExt;
+        let metadata = dir.dir_metadata()?;
+        Ok(Some((metadata.dev(), metadata.ino())))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = dir;
+        Ok(None)
+    }
+}
+
+/// Whether a new upload holds its lock.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Lock {
+    Held,
+    HeldByAnother,
+    /// The file system has no locks.
+    Unsupported,
+}
+
+/// Locks a file for as long as it is open, if nobody else has.
+pub(super) fn try_lock(file: &File) -> Lock {
+    #[cfg(unix)]
+    {
+        use rustix::fs::{FlockOperation, flock};
+        use rustix::io::Errno;
+        loop {
+            match flock(file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Lock::Held,
+                Err(Errno::INTR) => {}
+                Err(Errno::WOULDBLOCK) => return Lock::HeldByAnother,
+                Err(_) => return Lock::Unsupported,
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = file;
+        Lock::Unsupported
+    }
+}
+
+/// Whether the process may write to an existing file. Doubt counts as yes: the rename decides.
+pub(super) fn may_write(dir: &Dir, name: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::fs::{Access, AtFlags, accessat};
+        use rustix::io::Errno;
+        let result = accessat(dir, name, Access::WRITE_OK, AtFlags::EACCESS);
+        !matches!(result, Err(Errno::ACCESS | Errno::PERM | Errno::ROFS))
+    }
+    #[cfg(not(unix))]
+    {
+        !dir.symlink_metadata(name).is_ok_and(|metadata| metadata.permissions().readonly())
+    }
+}
+
+/// Renames, unless the new name exists.
+pub(super) fn rename_new(dir: &Dir, from: &Path, to: &Path) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{RenameFlags, renameat_with};
+        use rustix::io::Errno;
+        match renameat_with(dir, from, dir, to, RenameFlags::NOREPLACE) {
+            // Not every file system can; ENOSYS is an old kernel, EPERM a sandbox's answer to what it does not know.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM) => {}
+            result => return Ok(result?),
+        }
+    }
+    // A link is never made over an existing name.
+    dir.hard_link(from, dir, to)?;
+    // The file is there, whole: a second name that stays is for the next start to remove.
+    let _ = dir.remove_file(from);
+    Ok(())
+}
+
+/// Makes what was renamed in a directory durable.
+pub(super) fn sync_dir(dir: &Dir) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use rustix::fs::{Mode, OFlags, fsync, openat};
+        use rustix::io::Errno;
+        // The handle of a `Dir` may be one that only names the directory.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        match openat(dir, ".", flags, Mode::empty()).and_then(fsync) {
+            // A drop box that may be written but not read; a file system without the operation.
+            Err(Errno::ACCESS | Errno::INVAL | Errno::BADF | Errno::OPNOTSUPP) => Ok(()),
+            result => Ok(result?),
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = dir;
+        Ok(())
+    }
+}

@@ -1,0 +1,202 @@
+//! One version of a file: opened once, however many read it.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use bytes::{Bytes, BytesMut};
+
+use super::cache::ChunkCache;
+use super::system::{self, NotNow, Stamp};
+use crate::storage::StorageError;
+
+/// The size of the chunks that readers share, in bytes.
+const CHUNK: u64 = 64 * 1024;
+
+/// The versions that are being read.
+pub(super) struct Versions {
+    table: Arc<Table>,
+}
+
+struct Table {
+    cache: ChunkCache,
+    next_id: AtomicU64,
+    open: Mutex<HashMap<Key, Weak<Version>>>,
+}
+
+type Key = ((u64, u64), Stamp);
+
+/// A regular file as it was when it was opened.
+pub(super) struct Version {
+    file: File,
+    stamp: Stamp,
+    /// Never used twice, unlike an inode's number.
+    id: u64,
+    key: Option<Key>,
+    table: Arc<Table>,
+    /// The file system cannot say what is in memory.
+    always_wait: AtomicBool,
+    has_chunks: AtomicBool,
+}
+
+/// Whether a read may wait for the disk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    Never,
+    AsLongAsItTakes,
+}
+
+impl Versions {
+    pub(super) fn new(cache_size: usize) -> Self {
+        let table = Table { cache: ChunkCache::new(cache_size), next_id: AtomicU64::new(0), open: Mutex::default() };
+        Self { table: Arc::new(table) }
+    }
+
+    /// The version that `file` is of, which may be open already: then `file` is closed again.
+    pub(super) fn open(&self, file: File) -> Result<Arc<Version>, StorageError> {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(StorageError::denied("not a regular file"));
+        }
+        let stamp = Stamp::of(&metadata);
+        let key = system::identity(&metadata).map(|identity| (identity, stamp));
+        let make = || {
+            Arc::new(Version {
+                file,
+                stamp,
+                id: self.table.next_id.fetch_add(1, Ordering::Relaxed),
+                key,
+                table: Arc::clone(&self.table),
+                always_wait: AtomicBool::new(false),
+                has_chunks: AtomicBool::new(false),
+            })
+        };
+        let Some(key) = key else { return Ok(make()) };
+        let mut open = self.table.open();
+        // An inode's number cannot be given to another file while the version holds the inode open.
+        if let Some(version) = open.get(&key).and_then(Weak::upgrade) {
+            // Its `Drop` locks the table, should this be the last reference by the time it is dropped.
+            drop(open);
+            return Ok(version);
+        }
+        let version = make();
+        open.insert(key, Arc::downgrade(&version));
+        Ok(version)
+    }
+}
+
+impl Table {
+    fn open(&self) -> MutexGuard<'_, HashMap<Key, Weak<Version>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Version {
+    fn drop(&mut self) {
+        if let Some(key) = &self.key {
+            let mut open = self.table.open();
+            // A successor may have taken the place since the last reference went.
+            if open.get(key).is_some_and(|version| version.strong_count() == 0) {
+                open.remove(key);
+            }
+        }
+        if self.has_chunks.load(Ordering::Relaxed) {
+            self.table.cache.forget(self.id);
+        }
+    }
+}
+
+impl Version {
+    pub(super) fn size(&self) -> u64 {
+        self.stamp.size
+    }
+
+    /// Reads `len` bytes at `offset`, fewer at the end. `None` if that would have to wait, and may not.
+    pub(super) fn read(self: &Arc<Self>, offset: u64, len: usize, wait: Wait) -> Option<Result<Bytes, StorageError>> {
+        let len = self.stamp.size.saturating_sub(offset).min(len as u64);
+        if len == 0 {
+            return Some(Ok(Bytes::new()));
+        }
+        // Chunks cost a copy of more than was asked: worth it where others want them too, or where each read of the
+        // file costs a thread.
+        let chunks =
+            wait == Wait::AsLongAsItTakes || Arc::strong_count(self) > 1 || self.has_chunks.load(Ordering::Relaxed);
+        if len <= CHUNK && chunks { self.read_chunks(offset, len, wait) } else { self.read_file(offset, len, wait) }
+    }
+
+    /// Reads by whole chunks, of which at most two are touched.
+    fn read_chunks(&self, offset: u64, len: u64, wait: Wait) -> Option<Result<Bytes, StorageError>> {
+        let (index, start) = (offset / CHUNK, offset % CHUNK);
+        let first = match self.chunk(index, wait)? {
+            Ok(chunk) => chunk,
+            Err(error) => return Some(Err(error)),
+        };
+        // Both are less than two chunks.
+        let (start, end) = (start as usize, (start + len) as usize);
+        if end <= first.len() {
+            return Some(Ok(first.slice(start..end)));
+        }
+        let second = match self.chunk(index + 1, wait)? {
+            Ok(chunk) => chunk,
+            Err(error) => return Some(Err(error)),
+        };
+        let mut joined = BytesMut::with_capacity(end - start);
+        joined.extend_from_slice(&first[start..]);
+        joined.extend_from_slice(&second[..end - first.len()]);
+        Some(Ok(joined.freeze()))
+    }
+
+    fn chunk(&self, index: u64, wait: Wait) -> Option<Result<Bytes, StorageError>> {
+        let cache = &self.table.cache;
+        if let Some(chunk) = cache.get((self.id, index)) {
+            return Some(Ok(chunk));
+        }
+        let offset = index * CHUNK;
+        let result = self.read_file(offset, CHUNK.min(self.stamp.size - offset), wait)?;
+        if let Ok(chunk) = &result {
+            cache.insert((self.id, index), chunk.clone());
+            self.has_chunks.store(true, Ordering::Relaxed);
+        }
+        Some(result)
+    }
+
+    /// Reads exactly `len` bytes, which are there unless the file has changed.
+    fn read_file(&self, offset: u64, len: u64, wait: Wait) -> Option<Result<Bytes, StorageError>> {
+        if wait == Wait::Never && self.always_wait.load(Ordering::Relaxed) {
+            return None;
+        }
+        let Ok(len) = usize::try_from(len) else {
+            return Some(Err(StorageError::Other(format!("{len} bytes are too many to read at once"))));
+        };
+        let mut buffer = vec![0; len];
+        let mut filled = 0;
+        while filled < len {
+            let (rest, at) = (&mut buffer[filled..], offset + filled as u64);
+            let count = match wait {
+                Wait::AsLongAsItTakes => match system::read_at(&self.file, rest, at) {
+                    Ok(count) => count,
+                    Err(error) => return Some(Err(error.into())),
+                },
+                Wait::Never => match system::read_now(&self.file, rest, at) {
+                    Ok(count) => count,
+                    Err(NotNow::Cold) => return None,
+                    Err(NotNow::Unsupported) => {
+                        self.always_wait.store(true, Ordering::Relaxed);
+                        return None;
+                    }
+                },
+            };
+            if count == 0 {
+                return Some(Err(StorageError::Changed));
+            }
+            filled += count;
+        }
+        // After the read: a change before it shows, one after it does no harm.
+        Some(match self.file.metadata() {
+            Ok(metadata) if Stamp::of(&metadata) == self.stamp => Ok(buffer.into()),
+            Ok(_) => Err(StorageError::Changed),
+            Err(error) => Err(error.into()),
+        })
+    }
+}
