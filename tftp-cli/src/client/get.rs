@@ -1,5 +1,7 @@
 //! `get`.
 
+use std::time::{Duration, Instant};
+
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use super::failure::explain;
@@ -18,6 +20,12 @@ use tftp_tokio::{Direction, Download, Error as ClientError};
 
 /// Bytes written at once: a hop to the blocking pool for every block would be most of the work.
 const CHUNK: usize = 256 << 10;
+
+/// How long to stay for a server that did not get the last acknowledgement: long enough for it to notice, which takes
+/// a few round trips, and short enough for a loop over many files.
+fn dally(round_trip: Duration) -> Duration {
+    (round_trip * 4).clamp(Duration::from_millis(250), Duration::from_secs(1))
+}
 
 /// Downloads a file.
 pub(crate) async fn get(args: &GetArgs) -> Result<(), Failure> {
@@ -39,7 +47,7 @@ pub(crate) async fn get(args: &GetArgs) -> Result<(), Failure> {
 
 async fn run(args: &GetArgs, remote: &Remote, target: Target) -> Result<Facts, Failed> {
     let mut signals = Signals::new().map_err(|error| Failure::new(Exit::Other, error.to_string()))?;
-    let download = tokio::select! {
+    let (download, dally) = tokio::select! {
         download = transfer(args, remote, &target) => download?,
         stop = signals.next() => {
             let message = format!("stopped by {}; {} was not written", stop.name(), target.display());
@@ -48,10 +56,11 @@ async fn run(args: &GetArgs, remote: &Remote, target: Target) -> Result<Facts, F
     };
     // From here on the file is complete. It gets its name while we see to it that the server knows.
     let commit = tokio::task::spawn_blocking(move || target.commit());
-    let (committed, finished) = tokio::join!(commit, download.finish());
+    let facts = download.report().map(Facts::of);
+    let facts = facts.ok_or_else(|| Failure::new(Exit::Other, format!("{remote}: the transfer has no end")))?;
+    // What may go wrong while we dally is not the file's problem.
+    let (committed, _) = tokio::join!(commit, tokio::time::timeout(dally, download.finish()));
     committed.map_err(|error| Failure::new(Exit::Other, error.to_string()))??;
-    let report = finished.map_err(|error| explain(&error, Direction::Read, remote, &[]))?;
-    let facts = Facts::of(&report);
     if let Some(announced) = facts.size_mismatch() {
         say(&format!(
             "warning: the server announced {announced} bytes but sent {}; the file may not be what you expect",
@@ -61,8 +70,8 @@ async fn run(args: &GetArgs, remote: &Remote, target: Target) -> Result<Facts, F
     Ok(facts)
 }
 
-/// Everything up to the end of the file, written and flushed.
-async fn transfer(args: &GetArgs, remote: &Remote, target: &Target) -> Result<Download, Failed> {
+/// Everything up to the end of the file, written and flushed; and how long to dally after it.
+async fn transfer(args: &GetArgs, remote: &Remote, target: &Target) -> Result<(Download, Duration), Failed> {
     let client = settings::client(&args.client, remote, args.max_size)?;
     let addresses = settings::resolve(&args.client, remote).await?;
     let explain = |error: &ClientError| explain(error, Direction::Read, remote, &addresses);
@@ -70,9 +79,11 @@ async fn transfer(args: &GetArgs, remote: &Remote, target: &Target) -> Result<Do
     let wanted = !args.client.output.quiet && !args.client.no_progress && !target.is_terminal();
     let progress = Progress::new(wanted, &crate::escape::escape(name.as_bytes()));
 
+    let asked = Instant::now();
     let download = client.get(addresses.clone(), &remote.path).await;
     let mut download = download.map_err(|error| explain(&error))?;
     tracing::debug!(parameters = ?download.parameters(), "the server answered");
+    let dally = dally(asked.elapsed());
     progress.started(download.size());
 
     let mut writer: Box<dyn AsyncWrite + Send + Unpin> = match target.writer()? {
@@ -87,7 +98,7 @@ async fn transfer(args: &GetArgs, remote: &Remote, target: &Target) -> Result<Do
         writer.write_all(bytes).await.map_err(|error| stuck(target, &error, &download))?;
     }
     writer.flush().await.map_err(|error| stuck(target, &error, &download))?;
-    Ok(download)
+    Ok((download, dally))
 }
 
 /// Reads until `buffer` is full or the end is reached.

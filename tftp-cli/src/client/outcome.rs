@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::exit::Failure;
 use crate::units::{show_rate, show_seconds, show_size};
-use tftp_tokio::{Mode, Report};
+use tftp_tokio::{Mode, Parameters, Report};
 
 /// What a transfer did, as far as it came.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,7 +43,7 @@ impl Facts {
                 window_size: parameters.window_size,
                 mode: parameters.mode,
                 size: parameters.transfer_size,
-                options: !report.options.is_empty(),
+                options: parameters != Parameters::without_options(parameters.mode),
             }),
         }
     }

@@ -48,12 +48,14 @@ impl Content {
         })
     }
 
-    /// Opens it; blocks.
-    pub(crate) fn open(&self) -> Result<BoxStorage, Failure> {
+    /// Opens it, and says how many unfinished uploads of an earlier run were removed; blocks.
+    pub(crate) fn open(&self) -> Result<(BoxStorage, usize), Failure> {
         match &self.source {
-            Source::Memory { max_bytes } => Ok(BoxStorage::new(
-                Memory::builder().max_bytes(*max_bytes).readable(self.readable).write_policy(self.policy).build(),
-            )),
+            Source::Memory { max_bytes } => {
+                let memory = Memory::builder().max_bytes(*max_bytes);
+                let memory = memory.readable(self.readable).write_policy(self.policy).build();
+                Ok((BoxStorage::new(memory), 0))
+            }
             Source::Directory(path) => {
                 let directory = Directory::builder(path).readable(self.readable).write_policy(self.policy).open();
                 let directory = directory.map_err(|error| {
@@ -61,13 +63,8 @@ impl Content {
                         Failure::new(Exit::LocalIo, format!("cannot serve the directory {}: {error}", show(path)));
                     if path.as_os_str() == "memory" { failure.hint("did you mean memory: ?") } else { failure }
                 })?;
-                if directory.removed_leftovers() > 0 {
-                    tracing::info!(
-                        files = directory.removed_leftovers(),
-                        "removed unfinished uploads of an earlier run"
-                    );
-                }
-                Ok(BoxStorage::new(directory))
+                let leftovers = directory.removed_leftovers();
+                Ok((BoxStorage::new(directory), leftovers))
             }
         }
     }
@@ -147,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_directory_that_is_not_there_is_a_local_failure() {
-        let failure = content(&["memory"]).unwrap().open().unwrap_err();
+        let failure = content(&["memory"]).unwrap().open().map(drop).unwrap_err();
         assert_eq!(failure.exit, Exit::LocalIo);
         assert_eq!(failure.hint.as_deref(), Some("did you mean memory: ?"));
     }

@@ -37,8 +37,9 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
 
     let story = Story::new(args.json, args.policy.max_transfers);
     let totals = story.totals();
+    let (storage, leftovers) = content.open()?;
     let mut builder = Server::builder()
-        .storage(content.open()?)
+        .storage(storage)
         .transfer_ports(transfer_ports(args))
         .options(option_policy(args))
         .timing(timing(&args.timing))
@@ -54,6 +55,9 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     }
     let server = builder.bind().map_err(|error| refused::explain(&error))?;
     announce(args, &content, server.local_addrs());
+    if leftovers > 0 {
+        tracing::info!(files = leftovers, "removed unfinished uploads of an earlier run");
+    }
     for warning in server.warnings() {
         tracing::warn!("{warning}");
     }

@@ -1,0 +1,15 @@
+//! The program as its users meet it: processes, exit codes, files, log lines. Loopback only.
+#![cfg(unix)]
+// What clippy allows in tests it does not see in their helpers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod download;
+mod failures;
+mod fake;
+mod help;
+mod logs;
+mod policy;
+mod ports;
+mod shutdown;
+mod support;
+mod upload;
