@@ -1,0 +1,158 @@
+//! Ends before the end of the file: nothing stays behind.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use tftp_driver::runtime::Runtime;
+use tftp_driver::types::{Error, ErrorCode, Outcome, Timing};
+
+use super::rig::{Gated, Pieces, Rig, content, download, memory, read_some, read_to_end};
+
+fn left(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::PeerError { code: ErrorCode::NotDefined, .. })
+}
+
+pub(crate) async fn a_dropped_download_tells_the_server<R: Runtime>(rig: Rig<R>) {
+    let memory = memory();
+    memory.insert("file", content(1, 1 << 20)).unwrap();
+    let server = rig.serve(memory);
+    let client = rig.client();
+    let mut download = client.get(server.address(), "file").await.unwrap();
+    read_some(&mut download, 10_000).await.unwrap();
+    assert_eq!(server.handle.active_transfers(), 1);
+    drop(download);
+    let reports = server.finished(&rig, 1).await;
+    assert!(left(&reports[0].outcome), "{:?}", reports[0].outcome);
+}
+
+pub(crate) async fn a_dropped_upload_leaves_nothing<R: Runtime>(rig: Rig<R>) {
+    let memory = memory();
+    let server = rig.serve(memory.clone());
+    let client = rig.client();
+    let (source, _opener) = Gated::new(content(2, 100_000), content(3, 1));
+    let mut upload = client.put(server.address(), "file", source, None).into_future();
+    wait_for_progress(&rig, &mut upload, &server.handle).await;
+    drop(upload);
+    let reports = server.finished(&rig, 1).await;
+    assert!(left(&reports[0].outcome), "{:?}", reports[0].outcome);
+    assert!(memory.get("file").is_none());
+    // The name is free again.
+    client.put(server.address(), "file", Pieces(content(4, 9)), None).await.unwrap();
+}
+
+/// Polls an upload that will not end until the server knows of it, and some time longer.
+async fn wait_for_progress<R: Runtime, T>(
+    rig: &Rig<R>,
+    upload: &mut Pin<Box<dyn Future<Output = T> + Send + '_>>,
+    server: &tftp_driver::server::ServerHandle,
+) {
+    let wait = Box::pin(async {
+        rig.until("begun", || server.active_transfers() == 1).await;
+        rig.sleep(Duration::from_millis(50)).await;
+    });
+    assert!(matches!(select(upload, wait).await, Either::Right(_)), "it ended");
+}
+
+pub(crate) async fn a_dropped_server_leaves_nothing<R: Runtime>(rig: Rig<R>) {
+    let memory = memory();
+    let server = rig.serve(memory.clone());
+    let (handle, address) = (server.handle.clone(), server.address());
+    let timing = Timing { give_up_after: Duration::from_millis(300), ..fast() };
+    let client = rig.client_with(|builder| builder.timing(timing));
+    let (source, opener) = Gated::new(content(5, 100_000), content(6, 100_000));
+    let mut upload = client.put(address, "file", source, None).into_future();
+    wait_for_progress(&rig, &mut upload, &handle).await;
+    server.kill().await;
+    opener.send(Ok(())).unwrap();
+    assert!(matches!(upload.await, Err(Error::TimedOut(_))));
+    assert!(memory.get("file").is_none());
+    assert_eq!(memory.list().len(), 0);
+
+    // Its sockets are closed and the name is free: another server can take over.
+    let server = rig.serve_with(memory.clone(), |builder| builder.listen(address));
+    client.put(server.address(), "file", Pieces(content(7, 9)), None).await.unwrap();
+    assert_eq!(memory.get("file").unwrap(), content(7, 9));
+}
+
+/// Retransmission for tests that wait for it.
+pub(crate) fn fast() -> Timing {
+    Timing {
+        initial_timeout: Duration::from_millis(100),
+        min_timeout: Duration::from_millis(50),
+        max_timeout: Duration::from_millis(200),
+        unproved_retries: 2,
+        ..Timing::default()
+    }
+}
+
+pub(crate) async fn a_graceful_shutdown_lets_transfers_end<R: Runtime>(rig: Rig<R>) {
+    let memory = memory();
+    let data = content(8, 1 << 20);
+    memory.insert("file", data.clone()).unwrap();
+    let mut server = rig.serve(memory.clone());
+    let mut reader = rig.client().get(server.address(), "file").await.unwrap();
+    let mut all = read_some(&mut reader, 10_000).await.unwrap();
+    server.handle.shutdown();
+
+    let client = rig.client_with(|builder| builder.timing(fast()));
+    assert!(matches!(download(&client, server.address(), "file").await, Err(Error::TimedOut(_))), "nothing new");
+
+    all.extend(read_to_end(&mut reader).await.unwrap());
+    assert!(all == data);
+    server.end().await;
+    assert_eq!(server.handle.active_transfers(), 0);
+    assert_eq!(server.reports().len(), 1);
+}
+
+pub(crate) async fn a_stop_ends_transfers_at_once<R: Runtime>(rig: Rig<R>) {
+    let memory = memory();
+    memory.insert("down", content(9, 1 << 20)).unwrap();
+    let mut server = rig.serve(memory.clone());
+    let client = rig.client();
+    let mut download = client.get(server.address(), "down").await.unwrap();
+    read_some(&mut download, 10_000).await.unwrap();
+    let (source, _opener) = Gated::new(content(10, 100_000), content(11, 1));
+    let mut upload = client.put(server.address(), "up", source, None).into_future();
+    rig.until_beside("both", &mut upload, || server.handle.active_transfers() == 2).await;
+
+    server.handle.stop();
+    assert!(matches!(upload.await, Err(Error::Refused { .. })));
+    assert!(matches!(read_to_end(&mut download).await, Err(Error::Refused { .. })));
+    server.end().await;
+    let reports = server.reports();
+    assert_eq!(reports.len(), 2);
+    assert!(reports.iter().all(|report| report.outcome == Outcome::ShutDown), "{reports:?}");
+    assert!(memory.get("up").is_none());
+}
+
+pub(crate) async fn handles_outlive_their_server<R: Runtime>(rig: Rig<R>) {
+    let mut server = rig.serve(memory());
+    server.handle.shutdown();
+    server.end().await;
+    server.handle.shutdown();
+    server.handle.stop();
+    assert_eq!(server.handle.active_transfers(), 0);
+}
+
+impl<R: Runtime> Rig<R> {
+    /// Waits for something to become true while a transfer is polled that will not end.
+    async fn until_beside<T>(
+        &self,
+        what: &str,
+        transfer: &mut Pin<Box<dyn Future<Output = T> + Send + '_>>,
+        condition: impl FnMut() -> bool,
+    ) {
+        let mut until = Box::pin(self.until(what, condition));
+        poll_fn(|cx| {
+            assert!(transfer.as_mut().poll(cx).is_pending(), "it ended");
+            match until.as_mut().poll(cx) {
+                Poll::Ready(()) => Poll::Ready(()),
+                Poll::Pending => Poll::Pending,
+            }
+        })
+        .await;
+    }
+}
