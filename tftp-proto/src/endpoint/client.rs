@@ -33,7 +33,7 @@ impl Endpoint {
         let usable = |(socket, _): &(usize, _)| {
             self.config.sockets.get(*socket) == Some(&SocketRole::Client) && !self.clients.contains_key(socket)
         };
-        if request.servers.is_empty() || !request.servers.iter().all(usable) {
+        if !request.servers.iter().all(usable) {
             return Err(StartError::NoServer);
         }
         let Some((socket, peer)) = request.servers.first().copied() else { return Err(StartError::NoServer) };
@@ -64,7 +64,10 @@ impl Endpoint {
             peer_message: Vec::new(),
             waiters: Vec::new(),
         });
-        self.clients.insert(socket, index);
+        // All of them are taken, those of later attempts too.
+        if let Some(Side::Client { request, .. }) = self.table.get(index).map(|entry| &entry.side) {
+            self.clients.extend(request.servers.iter().map(|(socket, _)| (*socket, index)));
+        }
         self.tombstones.remove(socket, PeerKey::new(peer));
         self.make_ready(index);
         Ok(self.table.get(index).map_or(TransferId { index: u32::MAX, generation: 0 }, |entry| entry.id))
@@ -81,8 +84,6 @@ impl Endpoint {
         *attempt += 1;
         let Some((socket, peer)) = request.servers.get(*attempt).copied() else { return false };
         **transfer = ask(now, request, &mut self.rng);
-        self.clients.remove(&entry.socket);
-        self.clients.insert(socket, index);
         entry.socket = socket;
         entry.peer = peer;
         self.make_ready(index);
@@ -101,7 +102,7 @@ impl Endpoint {
     ) -> Result<(), Ignored> {
         let peer = PeerKey::new(meta.peer);
         let entry = self.clients.get(&meta.socket).and_then(|index| Some((*index, self.table.get(*index)?)));
-        let Some((index, entry)) = entry else {
+        let Some((index, entry)) = entry.filter(|(_, entry)| entry.socket == meta.socket) else {
             let (answer, local_ip) = self.tombstones.answer(now, meta.socket, peer, packet).ok_or(Ignored::Stray)?;
             self.reply(&Meta { local_ip, ..*meta }, answer);
             return Ok(());

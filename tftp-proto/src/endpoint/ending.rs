@@ -1,6 +1,7 @@
 //! How transfers and endpoints come to their end.
 
 use alloc::boxed::Box;
+use core::time::Duration;
 
 use super::action::TransferId;
 use super::command::Shutdown;
@@ -12,11 +13,14 @@ use super::{Endpoint, Reply};
 use crate::Instant;
 use crate::wire::ErrorCode;
 
+/// How long a shutdown waits for storage to let go of transfers that have ended.
+const STORAGE_PATIENCE: Duration = Duration::from_secs(5);
+
 /// An endpoint that accepts nothing new.
 #[derive(Debug)]
 pub(super) struct ShutdownState {
     how: Shutdown,
-    /// Once every transfer has ended: how long last answers are repeated at most.
+    /// Once every transfer has ended: how long last answers are repeated, and storage is waited for, at most.
     linger: Option<Instant>,
 }
 
@@ -29,6 +33,7 @@ impl Endpoint {
         }
         self.events.push_back(Event::Finished(Box::new(entry.report(now, outcome))));
         entry.phase = Phase::Closing;
+        self.closing += 1;
         // A job that was not issued yet is not wanted any more.
         entry.storage.due = None;
         let peer = entry.key();
@@ -53,8 +58,10 @@ impl Endpoint {
                     }
                 }
             }
-            Side::Client { .. } => {
-                self.clients.remove(&entry.socket);
+            Side::Client { request, .. } => {
+                for (socket, _) in &request.servers {
+                    self.clients.remove(socket);
+                }
             }
         }
         self.settle(index);
@@ -88,6 +95,7 @@ impl Endpoint {
     }
 
     /// Brings the endpoint to its end: [`Action::Finished`](super::Action::Finished) comes when everything has ended.
+    /// Storage that does not let go of an ended transfer is waited for, but not longer than 5 s.
     ///
     /// [`Shutdown::Immediate`] may follow [`Shutdown::Graceful`].
     pub fn shutdown(&mut self, now: Instant, how: Shutdown) {
@@ -102,13 +110,18 @@ impl Endpoint {
     /// Whether a shutdown is complete.
     pub(super) fn is_finished(&mut self, now: Instant) -> bool {
         let Some(state) = &mut self.shutdown else { return false };
-        if !self.table.is_empty() {
+        if self.table.len() > self.closing {
+            state.linger = None;
             return false;
         }
-        if state.how == Shutdown::Immediate || !self.tombstones.is_dallying() {
+        let patience = if !self.table.is_empty() {
+            STORAGE_PATIENCE
+        } else if state.how == Shutdown::Graceful && self.tombstones.is_dallying() {
+            self.config.timing.initial_timeout
+        } else {
             return true;
-        }
-        *state.linger.get_or_insert(now + self.config.timing.initial_timeout) <= now
+        };
+        *state.linger.get_or_insert(now + patience) <= now
     }
 
     /// When last answers are not repeated any more, in a shutdown.

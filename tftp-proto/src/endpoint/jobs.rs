@@ -218,6 +218,7 @@ impl Endpoint {
         }
         self.release_opening(index);
         let Some(entry) = self.table.try_remove(index) else { return };
+        self.closing -= 1;
         for waiter in entry.waiters {
             let Some(waiting) = self.table.get_mut(waiter.index as usize).filter(|entry| entry.id == waiter) else {
                 continue;

@@ -58,6 +58,8 @@ pub struct Endpoint {
     pools: Pools,
     rng: Rng,
     table: Slab<Entry>,
+    /// How many of them have ended, and only wait for storage to let go.
+    closing: usize,
     generation: u32,
     /// The transfer that serves a peer, by socket group.
     servers: BTreeMap<(usize, PeerKey), usize>,
@@ -96,6 +98,7 @@ impl Endpoint {
             config,
             rng: Rng::new(seed),
             table: Slab::new(),
+            closing: 0,
             generation: 0,
             servers: BTreeMap::new(),
             clients: BTreeMap::new(),
@@ -196,7 +199,7 @@ impl Endpoint {
     /// Transfers that have not ended.
     #[must_use]
     pub fn active_transfers(&self) -> usize {
-        self.table.len()
+        self.table.len() - self.closing
     }
 
     fn entry(&self, id: TransferId) -> Option<&Entry> {

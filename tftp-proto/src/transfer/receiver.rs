@@ -189,6 +189,7 @@ impl Receiver {
     pub fn set_room(&mut self, now: Instant, room: bool) {
         self.room = room;
         if room && self.state == State::Holding {
+            self.retry.resume(now);
             self.state = State::Receiving { deadline: self.retry.deadline(now) };
         }
     }

@@ -25,6 +25,8 @@ pub(crate) struct Retry {
     /// Retransmissions since the last progress.
     retries: u32,
     last_progress: Instant,
+    /// Since when the peer is silent: a pause that was ours is not its silence.
+    silent_since: Instant,
     rng: Rng,
 }
 
@@ -37,6 +39,7 @@ impl Retry {
             proved: false,
             retries: 0,
             last_progress: now,
+            silent_since: now,
             rng: Rng::new(seed),
         }
     }
@@ -58,6 +61,12 @@ impl Retry {
         self.proved = true;
         self.retries = 0;
         self.last_progress = now;
+        self.silent_since = now;
+    }
+
+    /// A pause of our own is over: from now on it is the peer's turn again.
+    pub(crate) const fn resume(&mut self, now: Instant) {
+        self.silent_since = now;
     }
 
     /// A round trip of a datagram that was sent once (Karn's rule is the caller's).
@@ -90,7 +99,7 @@ impl Retry {
     pub(crate) fn deadline(&mut self, now: Instant) -> Instant {
         let next = now + self.interval();
         match self.patience() {
-            Some(patience) => next.min(self.last_progress + patience).max(now + Duration::from_micros(1)),
+            Some(patience) => next.min(self.silent_since + patience).max(now + Duration::from_micros(1)),
             None => next,
         }
     }
@@ -109,7 +118,7 @@ impl Retry {
     /// The deadline has passed.
     pub(crate) fn expired(&mut self, now: Instant) -> Verdict {
         let limit = if self.proved { self.timing.max_retries } else { Some(self.timing.unproved_retries) };
-        let impatient = self.patience().is_some_and(|patience| now.saturating_since(self.last_progress) >= patience);
+        let impatient = self.patience().is_some_and(|patience| now.saturating_since(self.silent_since) >= patience);
         if impatient || limit.is_some_and(|limit| self.retries >= limit) {
             return Verdict::GiveUp;
         }

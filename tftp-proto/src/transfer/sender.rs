@@ -43,6 +43,8 @@ pub struct Sender<C> {
 enum State {
     /// The window has room.
     Sending,
+    /// The window has room, but the bytes are not here: storage sets the pace, no timer runs.
+    Starved,
     /// The whole window is out.
     Waiting { deadline: Instant },
     /// The last block was acknowledged.
@@ -127,7 +129,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
     /// An ACK from the peer, with its block number as on the wire.
     pub fn handle_ack(&mut self, now: Instant, wire: u16) -> AckOutcome {
         match self.state {
-            State::Sending | State::Waiting { .. } => {}
+            State::Sending | State::Starved | State::Waiting { .. } => {}
             State::Done | State::GaveUp => return AckOutcome::Ignored,
         }
         let oldest = self.base.saturating_sub(1);
@@ -225,14 +227,14 @@ impl<C: AsRef<[u8]>> Sender<C> {
                     self.go_on_from(self.base);
                 }
             },
-            State::Waiting { .. } | State::Sending | State::Done | State::GaveUp => {}
+            State::Waiting { .. } | State::Sending | State::Starved | State::Done | State::GaveUp => {}
         }
     }
 
     /// The next thing to do; datagrams are written to `out`, which must hold at least one block and its header.
     pub fn poll(&mut self, now: Instant, out: &mut [u8]) -> SenderAction {
         match self.state {
-            State::Sending => {}
+            State::Sending | State::Starved => {}
             State::Waiting { deadline } => return self.read_ahead().unwrap_or(SenderAction::Wait(Some(deadline))),
             State::Done => return SenderAction::Done,
             State::GaveUp => return SenderAction::GaveUp,
@@ -256,10 +258,14 @@ impl<C: AsRef<[u8]>> Sender<C> {
             self.next = first + count as u64;
         }
         if count == 0 {
-            // The window is open but the bytes are not here: storage sets the pace, no timer runs.
+            self.state = State::Starved;
             return self.read_ahead().unwrap_or(SenderAction::Wait(None));
         }
         self.next = first;
+        if self.state == State::Starved {
+            self.retry.resume(now);
+            self.state = State::Sending;
+        }
         self.note_sent(now, count as u64);
         if !self.window_has_room() {
             self.wait(now);
@@ -337,7 +343,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
     pub fn bytes_acknowledged(&self) -> u64 {
         match self.state {
             State::Done => self.chunks.end().unwrap_or(self.anchor.offset),
-            State::Sending | State::Waiting { .. } | State::GaveUp => self.anchor.offset,
+            State::Sending | State::Starved | State::Waiting { .. } | State::GaveUp => self.anchor.offset,
         }
     }
 
