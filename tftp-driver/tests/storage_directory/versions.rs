@@ -90,7 +90,7 @@ fn readers_of_one_version_share_the_file_and_its_content() {
     let fixture = Fixture::new();
     let path = fixture.inside("a");
     let content = pattern(3, 300_000);
-    fs::write(&path, &content).unwrap();
+    write_long_ago(&path, &content);
     let mut readers: Vec<_> = (0..100).map(|_| fixture.reader("a").unwrap()).collect();
     #[cfg(target_os = "linux")]
     {
@@ -112,6 +112,23 @@ fn readers_of_one_version_share_the_file_and_its_content() {
 }
 
 #[test]
+fn changes_within_one_tick_of_the_clock_are_never_mixed_up_by_sharing() {
+    let fixture = Fixture::new();
+    let path = fixture.inside("a");
+    let now = SystemTime::now();
+    let write = |byte| {
+        fs::write(&path, [byte; 1000]).unwrap();
+        File::options().write(true).open(&path).unwrap().set_modified(now).unwrap();
+    };
+    write(1);
+    let mut old = fixture.reader("a").unwrap();
+    block_on(old.read_at(0, 1000)).unwrap();
+    // The same size, and the same time: only a reader of its own sees it.
+    write(2);
+    assert_eq!(fixture.get("a").unwrap(), [2; 1000]);
+}
+
+#[test]
 fn what_is_in_memory_is_answered_at_once() {
     let fixture = Fixture::new();
     let content = pattern(4, 300_000);
@@ -128,7 +145,7 @@ fn what_is_in_memory_is_answered_at_once() {
 fn reads_of_any_size_through_a_small_cache() {
     let home = tempfile::tempdir().unwrap();
     let content = pattern(5, 3 * MIB + 17);
-    fs::write(home.path().join("a"), &content).unwrap();
+    write_long_ago(&home.path().join("a"), &content);
     let directory = Directory::builder(home.path()).cache_size(100_000).open().unwrap();
     let mut readers: Vec<_> = (0..3).map(|_| reader(&directory, "a").unwrap()).collect();
     for (turn, len) in
@@ -142,6 +159,32 @@ fn reads_of_any_size_through_a_small_cache() {
             assert_eq!(at_once.unwrap(), expected);
         }
     }
+}
+
+#[test]
+fn many_threads_share_versions_that_come_and_go() {
+    let fixture = Fixture::new();
+    // Different sizes, because all have much the same time.
+    let replace = |version: usize| {
+        write_long_ago(&fixture.inside("next"), &vec![version as u8; 100_000 + version]);
+        fs::rename(fixture.inside("next"), fixture.inside("a")).unwrap();
+    };
+    replace(1);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..100 {
+                    let mut reader = fixture.reader("a").unwrap();
+                    let version = reader.size().unwrap() - 100_000;
+                    let content = read_all(&mut reader).unwrap();
+                    assert!(content.iter().all(|&byte| u64::from(byte) == version), "a mixture");
+                }
+            });
+        }
+        for version in 2..100 {
+            replace(version);
+        }
+    });
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
@@ -24,14 +25,14 @@ pub enum AbsoluteLinks {
 
 /// The directory that everything is beneath.
 pub(super) struct Root {
-    dir: Dir,
+    dir: Arc<Dir>,
     links: AbsoluteLinks,
 }
 
 impl Root {
     pub(super) fn open(path: &Path, links: AbsoluteLinks) -> io::Result<Self> {
         let dir = Dir::open_ambient_dir(path, ambient_authority())?;
-        let root = Self { dir, links };
+        let root = Self { dir: Arc::new(dir), links };
         // Fails here, not at the first request, where the system cannot do it.
         root.open_dir(Path::new("."))?;
         Ok(root)
@@ -50,9 +51,12 @@ impl Root {
         .map_err(open_error)
     }
 
-    /// Opens the directory that `path` is in.
-    pub(super) fn open_parent(&self, path: &Path) -> Result<Dir, StorageError> {
-        self.open_dir(path).map_err(open_error)
+    /// Opens the directory that an upload goes to. The root itself is shared, which spares a descriptor.
+    pub(super) fn open_parent(&self, target: &Target) -> Result<Arc<Dir>, StorageError> {
+        match &target.parent {
+            None => Ok(Arc::clone(&self.dir)),
+            Some(parent) => self.open_dir(parent).map(Arc::new).map_err(open_error),
+        }
     }
 
     fn open_dir(&self, path: &Path) -> io::Result<Dir> {
@@ -88,8 +92,8 @@ pub(super) fn path(name: &[u8]) -> Result<Option<PathBuf>, StorageError> {
 
 /// Where an upload goes.
 pub(super) struct Target {
-    /// The directory, relative to the root.
-    pub(super) parent: PathBuf,
+    /// The directory, relative to the root; `None` is the root.
+    pub(super) parent: Option<PathBuf>,
     /// The name in it: one component.
     pub(super) name: PathBuf,
 }
@@ -104,10 +108,8 @@ pub(super) fn target(name: &[u8]) -> Result<Target, StorageError> {
     if matches!(&name[..], b"" | b"." | b"..") {
         return Err(StorageError::invalid_name("names a directory"));
     }
-    if parent.is_empty() {
-        parent.push(b'.');
-    }
-    Ok(Target { parent: os_path(parent)?, name: os_path(name)? })
+    let parent = if parent.is_empty() { None } else { Some(os_path(parent)?) };
+    Ok(Target { parent, name: os_path(name)? })
 }
 
 #[cfg(unix)]

@@ -3,7 +3,7 @@
 use std::fs::{File, Metadata};
 use std::io;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use cap_std::fs::Dir;
 
@@ -82,6 +82,17 @@ pub(super) struct Stamp {
 impl Stamp {
     pub(super) fn of(metadata: &Metadata) -> Self {
         Self { size: metadata.len(), modified: metadata.modified().ok() }
+    }
+
+    /// Whether the file was modified so recently that the next change may get the same time: some file systems count
+    /// in steps of two seconds.
+    pub(super) fn is_fresh(&self) -> bool {
+        const STEP: Duration = Duration::from_secs(2);
+        let Some(modified) = self.modified else { return true };
+        match modified.elapsed() {
+            Ok(ago) => ago <= STEP,
+            Err(ahead) => ahead.duration() <= STEP,
+        }
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) struct Upload {
     file: Arc<File>,
     temporary: PathBuf,
     target: PathBuf,
-    parent: Dir,
+    parent: Arc<Dir>,
     policy: WritePolicy,
     published: bool,
     // Last: the name is free only after everything else is gone.
@@ -43,10 +43,13 @@ impl Upload {
         policy: WritePolicy,
         mode: u32,
     ) -> Result<Self, StorageError> {
-        let parent = root.open_parent(&target.parent)?;
+        let parent = root.open_parent(&target)?;
         let key = match system::dir_identity(&parent)? {
             Some(identity) => (Some(identity), target.name.clone()),
-            None => (None, target.parent.join(&target.name).to_string_lossy().to_lowercase().into()),
+            None => {
+                let path = target.parent.clone().unwrap_or_default().join(&target.name);
+                (None, path.to_string_lossy().to_lowercase().into())
+            }
         };
         let claim = claims.take(key, owner)?;
         check_target(&parent, &target.name, policy)?;

@@ -60,7 +60,9 @@ impl Versions {
             return Err(StorageError::denied("not a regular file"));
         }
         let stamp = Stamp::of(&metadata);
-        let key = system::identity(&metadata).map(|identity| (identity, stamp));
+        // Readers of a version that cannot be told from its successor must not share what they read.
+        let identity = system::identity(&metadata).filter(|_| !stamp.is_fresh());
+        let key = identity.map(|identity| (identity, stamp));
         let make = || {
             Arc::new(Version {
                 file,

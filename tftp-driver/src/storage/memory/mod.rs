@@ -191,7 +191,11 @@ impl Storage for Memory {
     }
 
     async fn open_write(&self, request: &WriteRequest, _: &Context) -> Result<MemoryWriter, StorageError> {
-        self.shared.settings.policy.check_request(request)?;
+        let settings = &self.shared.settings;
+        settings.policy.check_request(request)?;
+        if request.size.is_some_and(|size| size > settings.max_bytes) {
+            return Err(StorageError::Full);
+        }
         let claim = self.shared.claims.take(canonical(&request.name)?, request.owner)?;
         MemoryWriter::open(Arc::clone(&self.shared), claim)
     }
