@@ -3,12 +3,20 @@
 //! * [`network`]: loss, duplication, reordering and delay, all from one seed.
 //! * [`pair`]: two [`Transfer`](tftp_proto::transfer::Transfer)s against each other, the smallest world there is.
 //! * [`world`]: any number of [`Endpoint`](tftp_proto::endpoint::Endpoint)s, of either role, and peers that a test
-//!   moves by hand, with a model of storage behind each endpoint and the invariants checked after every step.
+//!   moves by hand, with a model of storage ([`store`]) behind each endpoint and the invariants ([`ledger`]) checked
+//!   after every step.
+//! * [`bench`]: one endpoint on a network that loses nothing and takes no time, for tests that are a dialogue.
 //!
 //! Same seed, same trace.
 #![forbid(unsafe_code)]
 
+pub mod bench;
 pub mod content;
+pub mod ledger;
 pub mod network;
+pub mod node;
 pub mod packet;
 pub mod pair;
+pub mod store;
+pub mod trace;
+pub mod world;

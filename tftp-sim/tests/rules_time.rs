@@ -1,0 +1,207 @@
+//! Time: what is given up when, and what is proved to whom.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
+
+use std::time::Duration;
+
+use tftp_proto::endpoint::Outcome;
+use tftp_proto::wire::{Direction, Options};
+use tftp_sim::bench::{Bench, PEER, SERVER, TID, US, ask};
+use tftp_sim::content;
+use tftp_sim::packet::{ack, data, error, oack, rrq, wrq};
+
+fn file() -> Vec<u8> {
+    content::bytes(1, 2000)
+}
+
+fn server() -> Bench {
+    let mut bench = Bench::server();
+    bench.store().insert("f", file());
+    bench
+}
+
+#[test]
+fn a_proved_transfer_is_given_up_after_30_seconds_of_silence() {
+    let mut bench = server();
+    let (tid, _) = bench.request(PEER, rrq("f", "octet", &[]));
+    bench.say(PEER, tid, ack(1));
+    bench.world.run_for(Duration::from_millis(29_900));
+    assert_eq!(bench.active(), 1);
+    bench.world.run_for(Duration::from_millis(200));
+    assert_eq!(bench.outcomes(), [Outcome::TimedOut]);
+    bench.rest();
+    assert!(bench.reports()[0].duration >= Duration::from_secs(30));
+
+    let mut bench = server();
+    let (tid, _) = bench.request(PEER, wrq("up", "octet", &[]));
+    bench.say(PEER, tid, data(1, &[1; 512]));
+    bench.rest();
+    assert_eq!(bench.outcomes(), [Outcome::TimedOut]);
+    assert_eq!(bench.store().file("up"), None);
+    assert!(!bench.store().is_claimed("up"));
+}
+
+#[test]
+fn patience_follows_progress_not_the_start() {
+    let mut bench = server();
+    bench.store().insert("long", content::bytes(1, 512 * 10));
+    let (tid, _) = bench.request(PEER, rrq("long", "octet", &[]));
+    // A phone that pauses 25 s before each ACK, while it writes its flash.
+    for block in 1..=11 {
+        bench.world.run_for(Duration::from_secs(if block == 1 { 1 } else { 25 }));
+        bench.say(PEER, tid, ack(block));
+    }
+    assert_eq!(bench.outcomes(), [Outcome::Completed]);
+    bench.rest();
+}
+
+#[test]
+fn retries_and_patience_can_be_configured() {
+    let mut bench = Bench::server_with(|config| config.timing.max_retries = Some(2));
+    bench.store().insert("f", file());
+    let (tid, _) = bench.request(PEER, rrq("f", "octet", &[]));
+    bench.say(PEER, tid, ack(1));
+    assert_eq!(bench.wait(PEER, Duration::from_secs(60)).len(), 2);
+    assert_eq!(bench.outcomes(), [Outcome::TimedOut]);
+
+    let mut bench = Bench::server_with(|config| config.timing.give_up_after = Duration::from_secs(7));
+    bench.store().insert("f", file());
+    let (tid, _) = bench.request(PEER, rrq("f", "octet", &[]));
+    bench.say(PEER, tid, ack(1));
+    bench.world.run_for(Duration::from_secs(7));
+    assert_eq!(bench.outcomes(), [Outcome::TimedOut]);
+}
+
+#[test]
+fn an_unproved_peer_gets_few_retries() {
+    for packet in [rrq("f", "octet", &[]), rrq("f", "octet", &[("blksize", "600")]), wrq("up", "octet", &[])] {
+        let mut bench = server();
+        bench.request(PEER, packet);
+        let repeats = bench.wait(PEER, Duration::from_secs(300));
+        assert!(repeats.len() <= 4, "{} repeats", repeats.len());
+        assert_eq!(bench.outcomes(), [Outcome::TimedOut]);
+        bench.rest();
+    }
+}
+
+#[test]
+fn an_unproved_peer_gets_a_small_flight() {
+    // Without an OACK to answer, a window was not negotiated: one block. With one: nothing but the OACK.
+    let mut bench = server();
+    bench.store().insert("big", content::bytes(1, 1 << 20));
+    let options = [("blksize", "65464"), ("windowsize", "64")];
+    let (_, answer) = bench.request(PEER, rrq("big", "octet", &options));
+    assert_eq!(answer, oack(&options));
+    bench.wait(PEER, Duration::from_secs(300));
+    assert!(bench.world.bytes_sent() < 1000, "{}", bench.world.bytes_sent());
+}
+
+#[test]
+fn all_but_the_last_ack_is_delivered_unconfirmed() {
+    let mut bench = server();
+    let (tid, _) = bench.request(PEER, rrq("f", "octet", &[]));
+    for block in 1..=3 {
+        bench.say(PEER, tid, ack(block));
+    }
+    bench.rest();
+    assert_eq!(bench.outcomes(), [Outcome::DeliveredUnconfirmed]);
+    assert!(bench.outcomes()[0].is_success());
+
+    let mut bench = Bench::client();
+    bench.put("f", Options::NONE, file());
+    for block in 0..=3 {
+        bench.say(TID, US, ack(block));
+    }
+    bench.rest();
+    assert_eq!(bench.outcomes(), [Outcome::DeliveredUnconfirmed]);
+}
+
+#[test]
+fn more_than_the_last_ack_missing_is_a_timeout() {
+    let mut bench = server();
+    let (tid, _) = bench.request(PEER, rrq("f", "octet", &[]));
+    for block in 1..=2 {
+        bench.say(PEER, tid, ack(block));
+    }
+    bench.rest();
+    assert_eq!(bench.outcomes(), [Outcome::TimedOut]);
+    // The whole file in one window, of which nothing was acknowledged.
+    let mut bench = server();
+    let (tid, _) = bench.request(PEER, rrq("f", "octet", &[("windowsize", "8")]));
+    bench.say(PEER, tid, ack(0));
+    bench.rest();
+    assert_eq!(bench.outcomes(), [Outcome::TimedOut]);
+    // One block to a peer that never proved its address.
+    let mut bench = server();
+    bench.store().insert("tiny", b"x".to_vec());
+    bench.request(PEER, rrq("tiny", "octet", &[]));
+    bench.rest();
+    assert_eq!(bench.outcomes(), [Outcome::TimedOut]);
+}
+
+#[test]
+fn a_gap_report_is_served_at_once_in_spite_of_a_negotiated_timeout() {
+    let mut bench = server();
+    let (tid, _) = bench.request(PEER, rrq("f", "octet", &[("timeout", "200"), ("windowsize", "4")]));
+    assert_eq!(bench.say(PEER, tid, ack(0)).len(), 4);
+    assert_eq!(bench.say(PEER, tid, ack(1)).len(), 3);
+}
+
+#[test]
+fn a_long_negotiated_timeout_lengthens_patience() {
+    let mut bench = server();
+    let (tid, _) = bench.request(PEER, rrq("f", "octet", &[("timeout", "20")]));
+    bench.say(PEER, tid, ack(0));
+    bench.world.run_for(Duration::from_secs(59));
+    assert_eq!(bench.active(), 1, "three intervals at least");
+    bench.world.run_for(Duration::from_secs(2));
+    assert_eq!(bench.active(), 0);
+}
+
+#[test]
+fn a_timeout_is_told_to_nobody() {
+    // The peer is silent: a packet to it would be wasted, and could be an attack's.
+    let mut bench = server();
+    bench.request(PEER, wrq("up", "octet", &[]));
+    let heard = bench.wait(PEER, Duration::from_secs(300));
+    assert!(heard.iter().all(|(_, bytes)| *bytes == ack(0)));
+}
+
+#[test]
+fn dallying_releases_slot_claim_and_handle_at_commit() {
+    let mut bench = server();
+    let (tid, _) = bench.request(PEER, wrq("up", "octet", &[]));
+    bench.say(PEER, tid, data(1, b"x"));
+    assert_eq!(bench.active(), 0, "what dallies is no transfer");
+    assert!(!bench.store().is_claimed("up"));
+    assert_eq!(bench.store().leaks().count(), 0);
+    assert_eq!(bench.outcomes(), [Outcome::Completed]);
+    // A new request of the same peer replaces what dallies, and runs on another socket.
+    let (again, answer) = bench.request(PEER, wrq("up2", "octet", &[]));
+    assert_ne!(again, tid);
+    assert_eq!(answer, ack(0));
+    assert_eq!(bench.say(PEER, again, data(1, b"y")), [ack(1)]);
+    bench.rest();
+    assert_eq!(bench.store().len(), 3);
+}
+
+#[test]
+fn an_error_ends_dallying() {
+    let mut bench = server();
+    let (tid, _) = bench.request(PEER, wrq("up", "octet", &[]));
+    bench.say(PEER, tid, data(1, b"x"));
+    assert!(bench.say(PEER, tid, error(0, "done")).is_empty());
+    assert_eq!(bench.outcomes(), [Outcome::Completed]);
+    bench.rest();
+}
+
+#[test]
+fn a_client_gives_up_asking_after_its_retries() {
+    let mut request = ask(0, SERVER, Direction::Read, "f");
+    request.timing.unproved_retries = 2;
+    let mut bench = Bench::client();
+    bench.start(request, None);
+    let heard = bench.wait(SERVER, Duration::from_secs(120));
+    assert_eq!(heard.len(), 3, "the request and two repeats");
+    assert_eq!(bench.outcomes(), [Outcome::TimedOut]);
+    bench.rest();
+}
