@@ -1,5 +1,6 @@
 //! `get`.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -32,14 +33,18 @@ pub(crate) async fn get(args: &GetArgs) -> Result<(), Failure> {
     logging::init(Normal::Warn, &args.client.output, false);
     let mut remote = Remote::parse(&args.server, args.path.as_deref())?;
     remote.complete_name(None)?;
-    let target = Target::open(args.output.as_deref(), &remote)?;
-    let story = Story {
+    let mut story = Story {
         command: "get",
         args: &args.client,
         remote: &remote,
-        local: Some(target.json()),
-        file_goes_to_stdout: matches!(target, Target::Stdout),
+        local: None,
+        file_goes_to_stdout: args.output.as_deref() == Some(Path::new("-")),
     };
+    let target = match Target::open(args.output.as_deref(), &remote) {
+        Ok(target) => target,
+        Err(failure) => return story.end(Err(failure.into()), |_| String::new()),
+    };
+    story.local = Some(target.json());
     let shown = target.display();
     let result = run(args, &remote, target).await;
     story.end(result, |facts| format!("{remote} -> {shown}: {}", facts.describe()))

@@ -18,13 +18,16 @@ pub(crate) async fn put(args: &PutArgs) -> Result<(), Failure> {
     logging::init(Normal::Warn, &args.client.output, false);
     let mut remote = Remote::parse(&args.server, args.path.as_deref())?;
     remote.complete_name(name(&args.file))?;
-    let source = Source::open(&args.file)?;
     let story = Story {
         command: "put",
         args: &args.client,
         remote: &remote,
-        local: Some(source.json.clone()),
+        local: Some(args.file.to_string_lossy().into_owned()),
         file_goes_to_stdout: false,
+    };
+    let source = match Source::open(&args.file) {
+        Ok(source) => source,
+        Err(failure) => return story.end(Err(failure.into()), |_| String::new()),
     };
     let shown = source.display.clone();
     let result = run(args, &remote, source).await;

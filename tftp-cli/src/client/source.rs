@@ -17,8 +17,6 @@ pub(crate) struct Source {
     pub(crate) size: Option<u64>,
     /// For people.
     pub(crate) display: String,
-    /// For `--json`: the path, `-` for standard input.
-    pub(crate) json: String,
 }
 
 impl Source {
@@ -28,7 +26,6 @@ impl Source {
                 reader: Box::new(BufReader::with_capacity(READ_AHEAD, tokio::io::stdin())),
                 size: None,
                 display: "standard input".into(),
-                json: "-".into(),
             });
         }
         let open = || {
@@ -44,7 +41,6 @@ impl Source {
             reader: Box::new(BufReader::with_capacity(READ_AHEAD, tokio::fs::File::from_std(file))),
             size,
             display: show(path),
-            json: path.to_string_lossy().into_owned(),
         })
     }
 }

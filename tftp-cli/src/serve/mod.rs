@@ -75,11 +75,15 @@ fn announce(args: &ServeArgs, content: &Content, addresses: &[SocketAddr]) {
         (None, false) => "random".to_owned(),
     };
     let what = content.describe();
-    if content.is_writable() && addresses.iter().any(listen::is_public) {
+    if anybody_may_write(content, addresses) {
         tracing::warn!(%listen, %ports, "serving {what}; ANYBODY who reaches these addresses can upload");
     } else {
         tracing::info!(%listen, %ports, "serving {what}");
     }
+}
+
+fn anybody_may_write(content: &Content, addresses: &[SocketAddr]) -> bool {
+    content.is_writable() && addresses.iter().any(listen::is_public)
 }
 
 /// Serves; drains at the first request to stop, ends at the second.
@@ -170,4 +174,46 @@ fn timing(args: &TimingArgs) -> Timing {
 fn limits(args: &ServeArgs) -> Limits {
     let transfers = args.policy.max_transfers;
     Limits { transfers, opening: transfers, per_network: transfers }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::{Cli, Command};
+    use clap::Parser as _;
+
+    fn args(extra: &[&str]) -> ServeArgs {
+        let Command::Serve(args) = Cli::try_parse_from(["tftp-cli", "serve"].iter().chain(extra)).unwrap().command
+        else {
+            panic!("not serve")
+        };
+        *args
+    }
+
+    #[test]
+    fn a_writable_server_that_others_reach_is_warned_of() {
+        let content = |extra: &[&str]| Content::of(&args(extra)).unwrap();
+        let addresses = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>();
+        let (public, private) = (addresses(&["127.0.0.1:69", "0.0.0.0:69"]), addresses(&["127.0.0.1:69", "[::1]:69"]));
+        assert!(anybody_may_write(&content(&[]), &public));
+        assert!(anybody_may_write(&content(&["/srv", "--create"]), &public));
+        assert!(!anybody_may_write(&content(&[]), &private));
+        assert!(!anybody_may_write(&content(&["/srv"]), &public));
+    }
+
+    #[test]
+    fn times_and_limits_follow_the_arguments() {
+        let args = args(&["--timeout", "10", "--retries", "2", "--give-up-after", "1m", "--max-transfers", "7"]);
+        let timing = timing(&args.timing);
+        assert_eq!(timing.initial_timeout, Duration::from_secs(10));
+        assert!(timing.max_timeout >= timing.initial_timeout);
+        assert_eq!((timing.max_retries, timing.unproved_retries), (Some(2), 2));
+        assert_eq!(timing.give_up_after, Duration::from_secs(60));
+        assert_eq!(limits(&args).transfers, 7);
+    }
+
+    #[test]
+    fn a_client_that_never_answered_gets_few_retries_however_many_others_get() {
+        assert_eq!(timing(&args(&["--retries", "100"]).timing).unproved_retries, UNPROVED_RETRIES);
+    }
 }

@@ -6,6 +6,9 @@ use crate::escape::escape;
 use crate::exit::{Exit, Failure};
 use tftp_tokio::BindError;
 
+/// What to suggest instead of a port that cannot be had.
+const UNPRIVILEGED: u16 = 6969;
+
 /// A failure that says how to get the address.
 pub(crate) fn explain(error: &BindError) -> Failure {
     let failure = Failure::new(Exit::Network, error.to_string());
@@ -21,7 +24,8 @@ pub(crate) fn explain(error: &BindError) -> Failure {
         }
         (io::ErrorKind::AddrInUse, _) => failure.hint(format!(
             "another program uses this port; this shows which: ss -lunp 'sport = :{port}'\n\
-             stop it, or listen elsewhere: --listen :6969"
+             stop it, or listen elsewhere: --listen :{}",
+            if port == UNPRIVILEGED { UNPRIVILEGED + 1 } else { UNPRIVILEGED }
         )),
         (io::ErrorKind::AddrNotAvailable, _) => {
             failure.hint("this host does not have the address; this shows those it has: ip address")
@@ -36,9 +40,10 @@ pub(crate) fn explain(error: &BindError) -> Failure {
 fn privileged(port: u16) -> String {
     let program =
         std::env::current_exe().map_or_else(|_| "tftp-cli".into(), |path| escape(path.as_os_str().as_encoded_bytes()));
-    let mut hint = "ports below 1024 need a privilege; either\n\
-                    - use a higher port:           --listen :6969\n"
-        .to_owned();
+    let mut hint = format!(
+        "ports below 1024 need a privilege; either\n\
+         - use a higher port:           --listen :{UNPRIVILEGED}\n"
+    );
     if cfg!(target_os = "linux") {
         hint += &format!(
             "- or give it to this program:  sudo setcap cap_net_bind_service=+ep {program}\n\
@@ -76,6 +81,7 @@ mod tests {
     fn other_refusals_have_their_own_advice() {
         let hint = |failure: Failure| failure.hint.unwrap();
         assert!(hint(listen(io::ErrorKind::AddrInUse, "0.0.0.0:70")).contains("sport = :70"));
+        assert!(hint(listen(io::ErrorKind::AddrInUse, "0.0.0.0:6969")).contains("--listen :6970"));
         assert!(hint(listen(io::ErrorKind::AddrNotAvailable, "192.0.2.1:69")).contains("ip address"));
         let range = BindError::TransferPorts { ip: [0, 0, 0, 0].into(), source: io::ErrorKind::AddrInUse.into() };
         assert!(hint(explain(&range)).contains("--port-range"));

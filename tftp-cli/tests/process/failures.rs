@@ -122,6 +122,10 @@ fn local_files_are_6() {
     run(&["get", "127.0.0.1:9", "a", "-o", text(&missing)]).failed_with(6).says("cannot write ");
     run(&["put", text(&missing), "127.0.0.1:9"]).failed_with(6).says("cannot read ");
     run(&["put", text(directory.path()), "127.0.0.1:9"]).failed_with(6).says("directory");
+    let json = run(&["put", text(&missing), "127.0.0.1:9", "--json"]).failed_with(6).json();
+    assert_eq!(json["error"], "local_io");
+    let json = run(&["get", "127.0.0.1:9", "a", "-o", text(&missing), "--json"]).failed_with(6).json();
+    assert_eq!(json["exit_code"], 6);
     run(&["serve", text(&missing)]).failed_with(6).says("cannot serve the directory ");
     run(&["serve", "memory"]).failed_with(6).says("did you mean memory: ?");
 }
