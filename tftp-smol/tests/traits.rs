@@ -1,4 +1,5 @@
 //! What is the adapter's own: the traits of futures-io, any executor.
+#![allow(clippy::unwrap_used, reason = "what the tests share is not marked as tests")]
 
 use std::io;
 

@@ -1,4 +1,5 @@
 //! What is tokio's own: its I/O traits, its tasks, its clock.
+#![allow(clippy::unwrap_used, reason = "what the tests share is not marked as tests")]
 
 use std::io;
 use std::time::Duration;

@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use tftp_proto::endpoint::Report;
+use tftp_proto::endpoint::{FailureKind, JobResult, Report, StorageFailure};
 use tftp_proto::negotiate::Parameters;
 use tftp_proto::wire::Direction;
 
@@ -74,21 +74,26 @@ impl<R: Runtime> Download<R> {
     ///
     /// What ended the transfer, after everything that was received before has been read.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize, Error>> {
+        if buffer.is_empty() || !ready!(self.poll_more(cx))? {
+            return Poll::Ready(Ok(0));
+        }
+        let filled = self.session.handler_mut().read(buffer);
+        // A reader that knows the size may never come back.
+        if self.session.handler_mut().release_commit() {
+            // An error will show again when it does.
+            let _ = self.session.poll(cx);
+        }
+        Poll::Ready(Ok(filled))
+    }
+
+    /// Ready once there is something to read (true), or the transfer has ended.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Error>> {
         loop {
-            let filled = self.session.handler_mut().read(buffer);
-            if filled > 0 {
-                // A reader that knows the size may never come back.
-                if self.session.handler_mut().release_commit() {
-                    // An error will show again when it does.
-                    let _ = self.session.poll(cx);
-                }
-                return Poll::Ready(Ok(filled));
-            }
-            if buffer.is_empty() {
-                return Poll::Ready(Ok(0));
+            if !self.session.handler().is_empty() {
+                return Poll::Ready(Ok(true));
             }
             if let Some(result) = self.session.result(None) {
-                return Poll::Ready(result.map(|_| 0));
+                return Poll::Ready(result.map(|_| false));
             }
             self.session.poll(cx)?;
             if self.session.handler().is_empty() && self.session.report().is_none() {
@@ -104,20 +109,19 @@ impl<R: Runtime> Download<R> {
     ///
     /// What ended the transfer, or [`Error::Unread`] if there was more to read.
     pub async fn finish(mut self) -> Result<Report, Error> {
-        let report = poll_fn(|cx| self.poll_end(cx)).await?;
+        let unread = poll_fn(|cx| self.poll_more(cx)).await?;
+        let Some(result) = self.session.result(None).filter(|_| !unread) else { return Err(Error::Unread) };
         self.session.shut_down();
         poll_fn(|cx| self.session.poll_dally(cx)).await?;
-        Ok(report)
+        result
     }
+}
 
-    /// Ready at the end of the transfer; not to be read meanwhile.
-    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<Report, Error>> {
-        match ready!(self.poll_read(cx, &mut [0]))? {
-            0 => match self.session.result(None) {
-                Some(result) => Poll::Ready(result),
-                None => Poll::Pending,
-            },
-            _ => Poll::Ready(Err(Error::Unread)),
+impl<R: Runtime> Drop for Download<R> {
+    fn drop(&mut self) {
+        // Nothing else stops a commit.
+        if self.session.handler().is_committing() {
+            self.session.answer(JobResult::Failed(StorageFailure::new(FailureKind::Other, "not read to its end")));
         }
     }
 }

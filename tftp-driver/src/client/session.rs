@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use tftp_proto::endpoint::{ClientRequest, EndpointConfig, Report, Shutdown, SocketRole, TransferId};
+use tftp_proto::endpoint::{ClientRequest, EndpointConfig, JobResult, Report, Shutdown, SocketRole, TransferId};
 use tftp_proto::negotiate::Parameters;
 use tftp_proto::wire::Direction;
 
@@ -14,7 +14,7 @@ use super::notes::Notes;
 use super::{ClientConfig, Error, Target};
 use crate::bridge::{Command, Tftp, random_seed};
 use crate::event_loop::EventLoop;
-use crate::protocol::{JobHandler, SocketId};
+use crate::protocol::{JobHandler, Protocol, SocketId};
 use crate::runtime::Runtime;
 use crate::storage::Context;
 use crate::udp::{BindOptions, BoundSocket, bind};
@@ -68,6 +68,7 @@ impl<R: Runtime, H: JobHandler<Tftp<Notes>>> Session<R, H> {
         let mut endpoint = EndpointConfig::default();
         endpoint.sockets = sockets.iter().map(|_| SocketRole::Client).collect();
         endpoint.storage_timeout = STORAGE_TIMEOUT;
+        endpoint.timing = config.timing;
 
         let now = runtime.now();
         let seed = config.seed.unwrap_or_else(random_seed);
@@ -103,6 +104,13 @@ impl<R: Runtime, H: JobHandler<Tftp<Notes>>> Session<R, H> {
     /// Begins the end of [`poll_dally`](Self::poll_dally).
     pub(super) fn shut_down(&mut self) {
         self.event_loop.command(Command::Shutdown(Shutdown::Graceful));
+    }
+
+    /// Answers a job in the handler's place, whose own answer must not come any more.
+    pub(super) fn answer(&mut self, result: JobResult) {
+        let now = self.event_loop.runtime().now();
+        let id = self.id;
+        self.event_loop.protocol_mut().handle_job(now, id, result);
     }
 
     pub(super) fn handler(&self) -> &H {

@@ -59,10 +59,15 @@ impl Sink {
         filled
     }
 
+    /// Whether everything has arrived, but not everything has been read.
+    pub(super) fn is_committing(&self) -> bool {
+        self.committing && self.held.is_some()
+    }
+
     /// Answers the commit if it has been asked for and everything has been read. True if the loop should take a turn
     /// for it.
     pub(super) fn release_commit(&mut self) -> bool {
-        let ready = self.committing && self.is_empty() && self.held.is_some();
+        let ready = self.is_committing() && self.is_empty();
         if ready {
             self.release();
         }

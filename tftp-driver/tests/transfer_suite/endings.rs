@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use tftp_driver::runtime::Runtime;
+use tftp_driver::storage::{Directory, Memory, WritePolicy};
 use tftp_driver::types::{Error, ErrorCode, Outcome, Timing};
 
 use super::rig::{Gated, Pieces, Rig, content, download, memory, read_some, read_to_end};
@@ -86,6 +87,71 @@ pub(crate) fn fast() -> Timing {
         unproved_retries: 2,
         ..Timing::default()
     }
+}
+
+pub(crate) async fn no_end_leaves_a_part_on_disk<R: Runtime>(rig: Rig<R>) {
+    let root = tempfile::tempdir().unwrap();
+    let files = || std::fs::read_dir(root.path()).unwrap().count();
+    let timing = Timing { give_up_after: Duration::from_millis(300), ..fast() };
+    for end in [End::DropUpload, End::DropServer, End::Stop, End::SourceFails, End::Complete] {
+        let storage = Directory::builder(root.path()).write_policy(WritePolicy::CREATE).open().unwrap();
+        let mut server = rig.serve(storage);
+        let client = rig.client_with(|builder| builder.timing(timing));
+        let (source, opener) = Gated::new(content(5, 300_000), content(6, 300_000));
+        let mut upload = client.put(server.address(), "file", source, None).into_future();
+        wait_for_progress(&rig, &mut upload, &server.handle).await;
+        assert!(!root.path().join("file").exists());
+        match end {
+            End::DropUpload => {
+                drop(upload);
+                server.finished(&rig, 1).await;
+            }
+            End::DropServer => {
+                server.kill().await;
+                let _ = opener.send(Ok(()));
+                assert!(matches!(upload.await, Err(Error::TimedOut(_))));
+            }
+            End::Stop => {
+                server.handle.stop();
+                assert!(matches!(upload.await, Err(Error::Refused { .. })));
+                server.end().await;
+                assert_eq!(files(), 0, "cleaned up before the server ended");
+            }
+            End::SourceFails => {
+                opener.send(Err(std::io::Error::other("no more"))).unwrap();
+                assert!(matches!(upload.await, Err(Error::Source { .. })));
+                server.finished(&rig, 1).await;
+            }
+            End::Complete => {
+                opener.send(Ok(())).unwrap();
+                upload.await.unwrap();
+                let whole = [content(5, 300_000), content(6, 300_000)].concat();
+                assert!(std::fs::read(root.path().join("file")).unwrap() == whole);
+                assert_eq!(files(), 1);
+                continue;
+            }
+        }
+        rig.until("removed", || files() == 0).await;
+    }
+}
+
+#[derive(Clone, Copy)]
+enum End {
+    DropUpload,
+    DropServer,
+    Stop,
+    SourceFails,
+    Complete,
+}
+
+pub(crate) async fn a_full_store_ends_the_upload<R: Runtime>(rig: Rig<R>) {
+    let memory = Memory::builder().max_bytes(100_000).write_policy(WritePolicy::ANY).build();
+    let server = rig.serve(memory.clone());
+    let client = rig.client();
+    let result = client.put(server.address(), "large", Pieces(content(1, 200_000)), None).await;
+    assert!(matches!(result, Err(Error::Refused { code: ErrorCode::DiskFull, .. })), "{result:?}");
+    assert_eq!(memory.list().len(), 0);
+    client.put(server.address(), "small", Pieces(content(1, 99_000)), None).await.unwrap();
 }
 
 pub(crate) async fn a_graceful_shutdown_lets_transfers_end<R: Runtime>(rig: Rig<R>) {

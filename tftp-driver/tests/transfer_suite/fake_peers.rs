@@ -156,6 +156,26 @@ pub(crate) async fn strangers_are_told_and_ignored<R: Runtime>(rig: Rig<R>) {
     assert_eq!(&file.unwrap()[512..], b"real");
 }
 
+pub(crate) async fn answers_from_elsewhere_are_an_option<R: Runtime>(rig: Rig<R>) {
+    let mut listener = rig.peer();
+    let elsewhere = std::net::UdpSocket::bind("127.0.0.2:0").unwrap();
+    let address = listener.address();
+    for accept in [true, false] {
+        let client = rig.client_with(|builder| {
+            builder.options(Options::NONE).accept_any_source(accept).timing(Timing { unproved_retries: 0, ..fast() })
+        });
+        let server = async {
+            let (_, from) = listener.receive().await;
+            elsewhere.send_to(&data(1, b"short"), from).unwrap();
+        };
+        match (accept, join(server, download(&client, address, "file")).await.1) {
+            (true, Ok(file)) => assert_eq!(file, b"short"),
+            (false, Err(Error::TimedOut(_))) => {}
+            (_, other) => panic!("{other:?}"),
+        }
+    }
+}
+
 pub(crate) async fn a_lost_last_ack_is_repeated<R: Runtime>(rig: Rig<R>) {
     let mut peer = rig.peer();
     let address = peer.address();
