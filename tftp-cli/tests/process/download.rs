@@ -21,17 +21,16 @@ fn files_of_every_size_come_as_they_are() {
     // Together, because every download stays a moment for the last acknowledgement.
     std::thread::scope(|scope| {
         for size in SIZES {
-            let (server, target) = (&server, &target);
-            scope.spawn(move || get_in_every_way(server, size, &target.join(size.to_string())));
+            let (url, target) = (server.url(&size.to_string()), target.join(size.to_string()));
+            scope.spawn(move || get_in_every_way(&url, size, &target));
         }
     });
     assert!(names(&target).is_empty());
 }
 
-fn get_in_every_way(server: &Server, size: usize, target: &Path) {
-    let url = server.url(&size.to_string());
+fn get_in_every_way(url: &str, size: usize, target: &Path) {
     for extra in [&[][..], &["--no-options"], &["-b", "8192", "-w", "1"], &["-w", "64", "--disable-option", "tsize"]] {
-        let mut args = vec!["get", "-q", &url, "-o", text(target)];
+        let mut args = vec!["get", "-q", url, "-o", text(target)];
         args.extend_from_slice(extra);
         run(&args).succeeded();
         assert!(fs::read(target).unwrap() == pattern(size), "{size} with {extra:?}");
