@@ -1,4 +1,6 @@
 //! `serve`.
+// Doc comments of arguments are text for the terminal.
+#![allow(rustdoc::broken_intra_doc_links)]
 
 use std::ffi::OsString;
 use std::ops::RangeInclusive;

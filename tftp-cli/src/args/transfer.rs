@@ -1,4 +1,6 @@
 //! `get` and `put`.
+// Doc comments of arguments are text for the terminal.
+#![allow(rustdoc::broken_intra_doc_links)]
 
 use std::net::IpAddr;
 use std::path::PathBuf;
