@@ -33,7 +33,7 @@ const OUT_SIZE: usize = 65_535;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Datagrams (or, rarely, trains) that the system refused to send for good.
+    /// Datagrams (or, rarely, trains) that the system refused to send for good, or for too long.
     pub send_errors: u64,
     /// Times that sending had to wait because a buffer of the system was full.
     pub send_stalls: u64,
@@ -79,6 +79,8 @@ struct Stalled {
     sent: usize,
     /// `None` waits for the socket to become writable.
     retry_at: Option<Instant>,
+    /// Then it is lost.
+    give_up_at: Instant,
 }
 
 impl<R, P, H, E> EventLoop<R, P, H, E>

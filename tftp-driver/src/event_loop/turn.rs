@@ -3,7 +3,7 @@
 
 use std::io;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 
@@ -20,6 +20,9 @@ const TIMEOUT_PATIENCE: Duration = Duration::from_millis(50);
 
 /// When to try again after a queue of the system was full, since nothing tells.
 const NO_BUFFERS_PAUSE: Duration = Duration::from_millis(1);
+
+/// How long a datagram is kept that the system refuses. A network that is down must not hold up timeouts and endings.
+const STALL_PATIENCE: Duration = Duration::from_secs(1);
 
 impl<R, P, H, E> EventLoop<R, P, H, E>
 where
@@ -60,9 +63,7 @@ where
         let mut budget = TURN;
         while self.stalled.is_none() && !self.finished && spend(&mut budget) {
             match self.protocol.poll(self.now, &mut self.out) {
-                Action::Transmit(transmit) => {
-                    self.send(transmit, 0);
-                }
+                Action::Transmit(transmit) => self.send(transmit, 0, self.now),
                 Action::Job(..) => {}
                 Action::Event(event) => (self.on_event)(event),
                 Action::Wait(_) => break,
@@ -75,18 +76,21 @@ where
     fn drain(&mut self, cx: &mut Context<'_>, budget: &mut u32) -> io::Result<bool> {
         while spend(budget) {
             if let Some(stalled) = self.stalled.take() {
-                if !self.is_writable(&stalled, cx)? {
+                if self.is_writable(&stalled, cx)? {
+                    self.send(stalled.transmit, stalled.sent, stalled.give_up_at);
+                } else if self.now < stalled.give_up_at {
                     self.stalled = Some(stalled);
                     return Ok(true);
+                } else {
+                    self.counters.send_errors += 1;
                 }
-                self.send(stalled.transmit, stalled.sent);
                 continue;
             }
             if self.drained || self.finished {
                 return Ok(true);
             }
             match self.protocol.poll(self.now, &mut self.out) {
-                Action::Transmit(transmit) => self.send(transmit, 0),
+                Action::Transmit(transmit) => self.send(transmit, 0, self.now + STALL_PATIENCE),
                 Action::Job(id, job) => match self.handler.handle(id, job) {
                     Handled::Ready(result) => self.protocol.handle_job(self.now, id, result),
                     Handled::Pending(future) => self.jobs.push(future),
@@ -156,7 +160,7 @@ where
     }
 
     /// Sends what `out` holds, from `sent` on. What the system refuses for now is kept.
-    fn send(&mut self, transmit: Transmit, mut sent: usize) {
+    fn send(&mut self, transmit: Transmit, mut sent: usize, give_up_at: Instant) {
         let (Some(port), Some(bytes)) = (self.ports.get_mut(transmit.socket), self.out.get(..transmit.len)) else {
             debug_assert!(false, "no such socket, or no such bytes: {transmit:?}");
             return;
@@ -167,7 +171,7 @@ where
                 Refused::NotWritable => None,
                 Refused::NoBuffers => Some(self.now + NO_BUFFERS_PAUSE),
             };
-            self.stalled = Some(Stalled { transmit, sent, retry_at });
+            self.stalled = Some(Stalled { transmit, sent, retry_at, give_up_at });
         }
     }
 
@@ -191,7 +195,7 @@ where
 
     /// Arms the alarm for the next moment at which there is something to do. True if that is now.
     fn is_alarm_due(&mut self) -> bool {
-        let retry_at = self.stalled.as_ref().and_then(|stalled| stalled.retry_at);
+        let retry_at = self.stalled.as_ref().map(|stalled| stalled.retry_at.unwrap_or(stalled.give_up_at));
         let resume_at = self.ports.iter().filter_map(|port| port.resume_at).min();
         let Some(next) = [self.deadline, retry_at, resume_at].into_iter().flatten().min() else {
             return false;

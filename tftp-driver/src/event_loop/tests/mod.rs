@@ -111,6 +111,40 @@ fn a_full_queue_of_the_system_is_tried_again_after_a_pause() {
 }
 
 #[test]
+fn a_socket_that_never_becomes_writable_does_not_stop_the_protocol() {
+    let mut bench = Bench::new();
+    bench.fake.state().refusals.push_back(would_block());
+    bench.send(b"lost", None);
+    let deadline = bench.fake.state().now + Duration::from_millis(1100);
+    bench.event_loop.protocol_mut().deadline = Some(deadline);
+    bench.run();
+    bench.fake.advance(Duration::from_millis(999));
+    bench.run();
+    assert_eq!(bench.event_loop.counters().send_errors, 0);
+    bench.fake.advance(Duration::from_millis(1));
+    bench.run();
+    assert_eq!(bench.event_loop.counters().send_errors, 1);
+    bench.fake.advance(Duration::from_millis(100));
+    bench.run();
+    assert_eq!(bench.event_loop.protocol().told, [Told::Timeout]);
+    assert!(bench.received().is_empty());
+}
+
+#[test]
+fn flushing_sends_without_a_task_and_waits_for_nothing() {
+    let mut bench = Bench::new();
+    bench.send(b"farewell", None);
+    bench.event_loop.flush();
+    assert_eq!(bench.received(), [b"farewell".to_vec()]);
+
+    bench.fake.state().refusals.push_back(would_block());
+    bench.send(b"lost", None);
+    bench.send(b"never tried", None);
+    bench.event_loop.flush();
+    assert!(bench.received().is_empty());
+}
+
+#[test]
 fn a_datagram_that_cannot_be_sent_does_not_hold_up_the_next() {
     let mut bench = Bench::new();
     bench.fake.state().refusals.push_back(Some(io::ErrorKind::PermissionDenied.into()));
