@@ -126,12 +126,12 @@ impl Refusal {
     }
 }
 
-/// A client's view of the server's OACK.
+/// A client's view of the server's OACK: the options it holds, and what they stand for.
 ///
 /// # Errors
 ///
 /// A [`Refusal`] if the OACK does not fit the request.
-pub fn accept(asked: &Options, oack: &ParsedOptions, mode: Mode) -> Result<Parameters, Refusal> {
+pub fn accept(asked: &Options, oack: &ParsedOptions, mode: Mode) -> Result<(Options, Parameters), Refusal> {
     if oack.unknown > 0 {
         return Err(Refusal::NotAsked);
     }
@@ -150,7 +150,7 @@ pub fn accept(asked: &Options, oack: &ParsedOptions, mode: Mode) -> Result<Param
             return Err(Refusal::Changed(kind));
         }
     }
-    Ok(Parameters::from_granted(&oack.options, mode))
+    Ok((oack.options, Parameters::from_granted(&oack.options, mode)))
 }
 
 fn previous_power_of_two(size: u16) -> u16 {
@@ -235,7 +235,7 @@ mod tests {
         let oack = |options| ParsedOptions { options, ..ParsedOptions::default() };
         let check = |options| accept(&asked, &oack(options), Mode::Octet);
         assert!(check(Options::NONE).is_ok());
-        assert_eq!(check(Options { block_size: Some(512), ..Options::NONE }).unwrap().block_size, 512);
+        assert_eq!(check(Options { block_size: Some(512), ..Options::NONE }).unwrap().1.block_size, 512);
         let larger = Options { block_size: Some(1025), ..Options::NONE };
         assert_eq!(check(larger), Err(Refusal::Changed(OptionKind::BlockSize)));
         let other = Options { timeout: Some(2), ..Options::NONE };

@@ -36,7 +36,7 @@ pub(crate) struct Handshake {
 /// What a packet meant to a waiting request.
 pub(crate) enum Answer {
     /// The server agreed: by OACK, or by its first DATA or ACK to no option at all.
-    Agreed(Parameters),
+    Agreed(Options, Parameters),
     /// The server's OACK does not fit.
     Refused(Refusal),
     /// The server refused the options: the request goes out again without them.
@@ -67,13 +67,13 @@ impl Handshake {
         let Asking { direction, mode, options, .. } = self.asking;
         let agreed = match (direction, packet) {
             (_, Packet::Oack(raw)) if !options.is_empty() => match accept(&options, &raw.parse(), mode) {
-                Ok(parameters) => parameters,
+                Ok(agreed) => agreed,
                 Err(refusal) => return Answer::Refused(refusal),
             },
             (_, Packet::Oack(_)) => return Answer::Refused(Refusal::NotAsked),
             // A server that knows no options answers as if there were none.
             (Direction::Read, Packet::Data { block: 1, .. }) | (Direction::Write, Packet::Ack { block: 0 }) => {
-                Parameters::without_options(mode)
+                (Options::NONE, Parameters::without_options(mode))
             }
             (Direction::Read | Direction::Write, Packet::Data { .. } | Packet::Ack { .. })
             | (_, Packet::Request(_) | Packet::Error { .. }) => return Answer::Ignored,
@@ -82,7 +82,7 @@ impl Handshake {
             self.retry.sample(now - sent_at);
         }
         self.retry.progress(now);
-        Answer::Agreed(agreed)
+        Answer::Agreed(agreed.0, agreed.1)
     }
 
     /// An ERROR: after code 8 the request may go out once more, without options.

@@ -114,14 +114,20 @@ impl Endpoint {
             state.linger = None;
             return false;
         }
-        let patience = if !self.table.is_empty() {
-            STORAGE_PATIENCE
-        } else if state.how == Shutdown::Graceful && self.tombstones.is_dallying() {
-            self.config.timing.initial_timeout
-        } else {
-            return true;
-        };
-        *state.linger.get_or_insert(now + patience) <= now
+        let table = &self.table;
+        let tombstones = &self.tombstones;
+        let until = *state.linger.get_or_insert_with(|| {
+            if !table.is_empty() {
+                now + STORAGE_PATIENCE
+            } else if state.how == Shutdown::Graceful {
+                tombstones.enough().unwrap_or(now)
+            } else {
+                now
+            }
+        });
+        // What was waited for may be gone sooner.
+        let quiet = || state.how == Shutdown::Immediate || tombstones.enough().is_none_or(|enough| enough <= now);
+        until <= now || (table.is_empty() && quiet())
     }
 
     /// When last answers are not repeated any more, in a shutdown.

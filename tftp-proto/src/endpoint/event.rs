@@ -56,7 +56,7 @@ pub struct Report {
     pub filename: Vec<u8>,
     /// What was agreed, if it came to that.
     pub parameters: Option<Parameters>,
-    /// The options that were granted in an OACK.
+    /// The options that the server granted in its OACK.
     pub options: Options,
     /// Bytes of the file that were delivered: acknowledged by the receiver or handed to storage.
     pub bytes: u64,

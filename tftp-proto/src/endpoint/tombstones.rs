@@ -140,8 +140,13 @@ impl Tombstones {
         self.by_end.first().map(|(until, ..)| *until)
     }
 
-    /// Whether any still has something to repeat.
-    pub(super) fn is_dallying(&self) -> bool {
-        self.map.values().any(|tombstone| !matches!(tombstone.epitaph, Epitaph::Silence))
+    /// When all have repeated their last answers for long enough, if any has one.
+    pub(super) fn enough(&self) -> Option<Instant> {
+        let of = |tombstone: &Tombstone| match tombstone.epitaph {
+            Epitaph::Silence => None,
+            Epitaph::Dallying(dally) => Some(dally.enough()),
+            Epitaph::Failed { next, .. } => Some(next),
+        };
+        self.map.values().filter_map(of).max()
     }
 }

@@ -28,25 +28,19 @@ impl<C: AsRef<[u8]>> Chunks<C> {
     }
 
     /// The bytes from `offset` on in up to two pieces, if `needed` of them are held or the file ends before that.
-    pub(super) fn view(&mut self, offset: u64, needed: usize) -> Option<[&[u8]; 2]> {
+    pub(super) fn view(&self, offset: u64, needed: usize) -> Option<[&[u8]; 2]> {
         let end = if self.end.is_some_and(|end| offset >= end) { offset } else { self.held_until(offset)? };
         let at_end = self.end.is_some_and(|file_end| end >= file_end);
         if !at_end && end - offset < needed as u64 {
             return None;
         }
-        // The first chunk is let go only when the next block lies wholly behind it: a lost block of a lock-step
-        // transfer is then still at hand.
-        if let [Some((start, bytes)), second @ Some(_)] = &mut self.held
-            && offset >= *start + bytes.as_ref().len() as u64
-        {
-            self.held = [second.take(), None];
-        }
         let [first, second] = &self.held;
         Some([tail(first.as_ref(), offset), tail(second.as_ref(), offset)])
     }
 
-    /// The next read to ask for, given that the sender stands at `offset`; one at a time.
-    pub(super) fn next_read(&mut self, offset: u64) -> Option<(u64, usize)> {
+    /// The next read to ask for, given that the sender stands at `offset`; one at a time. For its sake the first chunk
+    /// is let go if it lies wholly before `needed_from`.
+    pub(super) fn next_read(&mut self, offset: u64, needed_from: u64) -> Option<(u64, usize)> {
         if self.reading.is_some() || self.end.is_some_and(|end| offset >= end) {
             return None;
         }
@@ -55,10 +49,9 @@ impl<C: AsRef<[u8]>> Chunks<C> {
                 self.held = [None, None];
                 offset
             }
-            // Read ahead, once there is room: the first chunk counts as room when the sender is past it.
             Some(end) => {
                 if let [Some((start, bytes)), Some(_)] = &self.held {
-                    if offset < *start + bytes.as_ref().len() as u64 {
+                    if needed_from < *start + bytes.as_ref().len() as u64 {
                         return None;
                     }
                     let [_, second] = &mut self.held;
@@ -126,30 +119,42 @@ mod tests {
     fn reads_ahead_by_one_chunk_and_finds_the_end() {
         let mut chunks = Chunks::new(8);
         assert!(chunks.view(0, 4).is_none());
-        assert_eq!(chunks.next_read(0), Some((0, 8)));
-        assert_eq!(chunks.next_read(0), None, "one read at a time");
+        assert_eq!(chunks.next_read(0, 0), Some((0, 8)));
+        assert_eq!(chunks.next_read(0, 0), None, "one read at a time");
         answer(&mut chunks, 0, 8);
-        assert_eq!(chunks.next_read(0), Some((8, 8)));
+        assert_eq!(chunks.next_read(0, 0), Some((8, 8)));
         answer(&mut chunks, 8, 8);
-        assert_eq!(chunks.next_read(0), None, "two chunks are enough");
+        assert_eq!(chunks.next_read(0, 0), None, "two chunks are enough");
         assert_eq!(chunks.view(6, 4).unwrap(), [&b"67"[..], b"89abcdef"]);
-        assert_eq!(chunks.next_read(8), Some((16, 8)));
+        assert_eq!(chunks.next_read(8, 8), Some((16, 8)));
         answer(&mut chunks, 16, 8);
-        assert_eq!(chunks.view(18, 4).unwrap()[0], b"ij", "the end is known, so two bytes are enough");
-        assert_eq!(chunks.next_read(18), None);
+        assert_eq!(chunks.view(18, 4).unwrap().concat(), b"ij", "the end is known, so two bytes are enough");
+        assert_eq!(chunks.next_read(18, 18), None);
         assert_eq!(chunks.view(20, 4).unwrap(), [b"", b""]);
         assert_eq!(chunks.end(), Some(20));
+    }
+
+    #[test]
+    fn reading_ahead_does_not_let_go_what_may_be_sent_again() {
+        let mut chunks = Chunks::new(8);
+        for offset in [0, 8] {
+            assert_eq!(chunks.next_read(offset, 0), Some((offset, 8)));
+            answer(&mut chunks, offset, 8);
+        }
+        assert_eq!(chunks.next_read(8, 0), None);
+        assert_eq!(chunks.view(0, 8).unwrap()[0], b"01234567");
+        assert_eq!(chunks.next_read(8, 8), Some((16, 8)));
     }
 
     #[test]
     fn going_back_asks_again_for_what_was_let_go() {
         let mut chunks = Chunks::new(8);
         for offset in [0, 8, 16] {
-            assert_eq!(chunks.next_read(offset), Some((offset, 8)));
+            assert_eq!(chunks.next_read(offset, offset), Some((offset, 8)));
             answer(&mut chunks, offset, 8);
         }
         assert!(chunks.view(0, 4).is_none());
-        assert_eq!(chunks.next_read(0), Some((0, 8)));
+        assert_eq!(chunks.next_read(0, 0), Some((0, 8)));
         answer(&mut chunks, 0, 8);
         assert_eq!(chunks.view(0, 4).unwrap()[0], b"01234567");
     }
@@ -157,11 +162,11 @@ mod tests {
     #[test]
     fn an_answer_that_came_too_late_is_dropped() {
         let mut chunks = Chunks::new(8);
-        assert_eq!(chunks.next_read(8), Some((8, 8)));
+        assert_eq!(chunks.next_read(8, 8), Some((8, 8)));
         assert!(chunks.view(0, 4).is_none());
-        assert_eq!(chunks.next_read(0), None, "the old read is still under way");
+        assert_eq!(chunks.next_read(0, 0), None, "the old read is still under way");
         answer(&mut chunks, 8, 8);
         assert!(chunks.view(0, 4).is_none());
-        assert_eq!(chunks.next_read(0), Some((0, 8)));
+        assert_eq!(chunks.next_read(0, 0), Some((0, 8)));
     }
 }

@@ -6,14 +6,13 @@ use crate::Instant;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Dally {
     last: u16,
+    enough: Instant,
     until: Instant,
 }
 
 impl Dally {
-    /// Dallies for block `last` (its number on the wire) until a moment.
-    #[must_use]
-    pub const fn new(last: u16, until: Instant) -> Self {
-        Self { last, until }
+    pub(super) const fn new(last: u16, enough: Instant, until: Instant) -> Self {
+        Self { last, enough, until }
     }
 
     /// Whether a DATA packet with that number shows that the final ACK was lost and must be sent again.
@@ -26,6 +25,12 @@ impl Dally {
     #[must_use]
     pub const fn last(&self) -> u16 {
         self.last
+    }
+
+    /// When a peer that retransmits about as soon as we do would have asked: enough for an owner in a hurry.
+    #[must_use]
+    pub const fn enough(&self) -> Instant {
+        self.enough
     }
 
     /// When it ends.

@@ -85,8 +85,10 @@ use retry::Retry;
 pub struct Transfer<C> {
     machine: Machine<C>,
     parameters: Option<Parameters>,
-    /// What the OACK grants; with nothing in it the plain answer of RFC 1350 is sent.
+    /// What the OACK grants, ours or the server's.
     granted: Options,
+    /// Whether block 0 is an OACK of ours; otherwise it is the plain answer of RFC 1350.
+    sends_oack: bool,
     /// An ERROR that is still to be sent before the end.
     farewell: Option<(ErrorCode, &'static str)>,
     /// What earlier machines of this transfer counted.
@@ -191,14 +193,14 @@ impl<C: AsRef<[u8]>> Transfer<C> {
     ) -> Self {
         let retry = Retry::new(now, timing, seed);
         let sender = Sender::new(parameters, !granted.is_empty(), read_size, retry);
-        Self { granted, parameters: Some(parameters), ..Self::of(Machine::Sending(sender), read_size) }
+        Self::serve(Machine::Sending(sender), granted, parameters)
     }
 
     /// A server's answer to a write request: receives a file. Arguments as for [`serve_read`](Self::serve_read).
     #[must_use]
     pub fn serve_write(now: Instant, (granted, parameters): (Options, Parameters), timing: Timing, seed: u64) -> Self {
         let receiver = Receiver::new(now, parameters, true, Retry::new(now, timing, seed));
-        Self { granted, parameters: Some(parameters), ..Self::of(Machine::Receiving(receiver), 0) }
+        Self::serve(Machine::Receiving(receiver), granted, parameters)
     }
 
     /// A client's request. `read_size` is for a put, as for [`serve_read`](Self::serve_read).
@@ -207,11 +209,17 @@ impl<C: AsRef<[u8]>> Transfer<C> {
         Self::of(Machine::Asking(Handshake::new(now, asking, seed)), read_size)
     }
 
+    fn serve(machine: Machine<C>, granted: Options, parameters: Parameters) -> Self {
+        let sends_oack = !granted.is_empty();
+        Self { granted, sends_oack, parameters: Some(parameters), ..Self::of(machine, 0) }
+    }
+
     const fn of(machine: Machine<C>, read_size: usize) -> Self {
         Self {
             machine,
             parameters: None,
             granted: Options::NONE,
+            sends_oack: false,
             farewell: None,
             stats: Stats { datagrams_sent: 0, datagrams_received: 0, retransmissions: 0, timeouts: 0, ignored: 0 },
             received: 0,
@@ -227,7 +235,10 @@ impl<C: AsRef<[u8]>> Transfer<C> {
         }
         match (&mut self.machine, *packet) {
             (Machine::Asking(handshake), _) => match handshake.handle_packet(now, packet) {
-                Answer::Agreed(parameters) => self.begin(now, parameters, packet),
+                Answer::Agreed(options, parameters) => {
+                    self.granted = options;
+                    self.begin(now, parameters, packet)
+                }
                 Answer::Refused(refusal) => {
                     self.farewell = Some((ErrorCode::OptionNegotiation, refusal.message()));
                     self.end(Ending::Refused(refusal));
@@ -401,8 +412,8 @@ impl<C: AsRef<[u8]>> Transfer<C> {
                 SenderAction::GaveUp => TransferAction::Ended(Ending::TimedOut),
             },
             Machine::Receiving(receiver) => match receiver.poll(now) {
-                ReceiverAction::Opening if self.granted.is_empty() => emit(Repr::Ack { block: 0 }, out),
-                ReceiverAction::Opening => emit(Repr::Oack(self.granted), out),
+                ReceiverAction::Opening if self.sends_oack => emit(Repr::Oack(self.granted), out),
+                ReceiverAction::Opening => emit(Repr::Ack { block: 0 }, out),
                 ReceiverAction::Ack(block) => emit(Repr::Ack { block }, out),
                 ReceiverAction::Wait(deadline) => TransferAction::Wait(deadline),
                 ReceiverAction::Done => TransferAction::Ended(Ending::Completed),
@@ -430,7 +441,7 @@ impl<C: AsRef<[u8]>> Transfer<C> {
         self.parameters.as_ref()
     }
 
-    /// The options that our OACK grants.
+    /// The options that the OACK grants: ours as a server, the server's as a client.
     #[must_use]
     pub const fn granted(&self) -> &Options {
         &self.granted

@@ -23,6 +23,8 @@ pub struct Receiver {
     timed: Option<Instant>,
     /// Whether an ACK of `received` was sent before.
     acknowledged: bool,
+    /// When the last ACK was sent.
+    acknowledged_at: Option<Instant>,
     /// Whether DATA has come: the peer has our answer to its request, so that is not repeated.
     heard: bool,
     state: State,
@@ -35,7 +37,7 @@ enum State {
     /// Waiting for DATA until the deadline.
     Receiving { deadline: Instant },
     /// An ACK is held back until the owner has room: the pause is ours, no timer runs.
-    Holding,
+    Holding { since: Instant },
     /// The last block is in and the owner is making the file appear. Repeats are absorbed.
     Committing,
     /// The final ACK was sent and is repeated on demand.
@@ -93,6 +95,7 @@ impl Receiver {
             gap_reported: false,
             timed: None,
             acknowledged: false,
+            acknowledged_at: None,
             heard: false,
             state: State::Receiving { deadline },
             retry,
@@ -103,7 +106,7 @@ impl Receiver {
     /// A DATA packet from the peer, with its block number as on the wire.
     pub fn handle_data(&mut self, now: Instant, wire: u16, payload: &[u8]) -> DataOutcome {
         match &mut self.state {
-            State::Receiving { .. } | State::Holding => {}
+            State::Receiving { .. } | State::Holding { .. } => {}
             State::Dallying(dally) => {
                 self.ack_due |= dally.is_repeat(now, wire);
                 self.stats.ignored += 1;
@@ -124,7 +127,7 @@ impl Receiver {
             None => {
                 let oldest = (self.received + 1).saturating_sub(window).max(1);
                 match self.received.checked_sub(oldest).and_then(|span| rollover.resolve(wire, oldest, span)) {
-                    Some(block) => self.handle_duplicate(block),
+                    Some(block) => self.handle_duplicate(now, block),
                     None => {
                         self.stats.ignored += 1;
                         DataOutcome::Ignored
@@ -169,8 +172,17 @@ impl Receiver {
 
     /// The sender went back, so an ACK of ours was lost. In lock-step that ACK is repeated. With a window the sender
     /// goes through the blocks again, and the ACK is due where its window ends.
-    fn handle_duplicate(&mut self, block: u64) -> DataOutcome {
+    ///
+    /// Copies that come sooner than an answer to the ACK could are no sign of its loss. To answer them would make a
+    /// sender of windows take the copy of the ACK for a gap, and send everything twice from then on.
+    fn handle_duplicate(&mut self, now: Instant, block: u64) -> DataOutcome {
         self.stats.ignored += 1;
+        if let (Some(sent), Some(round_trip)) = (self.acknowledged_at, self.retry.round_trip())
+            && self.acknowledged
+            && now - sent < round_trip
+        {
+            return DataOutcome::Duplicate;
+        }
         self.window_base = self.window_base.min(block - 1);
         self.ack_due |= block >= self.window_end();
         DataOutcome::Duplicate
@@ -188,8 +200,8 @@ impl Receiver {
     /// Whether the owner can take another window; while not, ACKs are held back and the sender waits.
     pub fn set_room(&mut self, now: Instant, room: bool) {
         self.room = room;
-        if room && self.state == State::Holding {
-            self.retry.resume(now);
+        if room && let State::Holding { since } = self.state {
+            self.retry.resume(now - since);
             self.state = State::Receiving { deadline: self.retry.deadline(now) };
         }
     }
@@ -197,10 +209,8 @@ impl Receiver {
     /// The file is complete and safe: the final ACK may leave. Call it once, after the last block.
     pub fn committed(&mut self, now: Instant) {
         if self.state == State::Committing {
-            self.state = State::Dallying(Dally::new(
-                self.parameters.rollover.to_wire(self.received),
-                now + self.retry.dally_time(),
-            ));
+            let (enough, until) = self.retry.dally_until(now);
+            self.state = State::Dallying(Dally::new(self.parameters.rollover.to_wire(self.received), enough, until));
             self.ack_due = true;
             self.room = true;
         }
@@ -223,7 +233,7 @@ impl Receiver {
                 self.state = State::Done;
                 self.ack_due = false;
             }
-            State::Receiving { .. } | State::Holding | State::Committing => {}
+            State::Receiving { .. } | State::Holding { .. } | State::Committing => {}
             State::Dallying(_) | State::Done | State::GaveUp => {}
         }
     }
@@ -233,14 +243,14 @@ impl Receiver {
         if self.ack_due && !self.room {
             // Held back until the owner has room.
             if matches!(self.state, State::Receiving { .. }) {
-                self.state = State::Holding;
+                self.state = State::Holding { since: now };
             }
         } else if self.ack_due {
             return self.acknowledge(now);
         }
         match self.state {
             State::Receiving { deadline } => ReceiverAction::Wait(Some(deadline)),
-            State::Holding | State::Committing => ReceiverAction::Wait(None),
+            State::Holding { .. } | State::Committing => ReceiverAction::Wait(None),
             State::Dallying(dally) => ReceiverAction::Wait(Some(dally.until())),
             State::Done => ReceiverAction::Done,
             State::GaveUp => ReceiverAction::GaveUp,
@@ -252,6 +262,7 @@ impl Receiver {
         // Whoever gets this ACK goes on behind it with a new window.
         self.window_base = self.received;
         self.stats.datagrams_sent += 1;
+        self.acknowledged_at = Some(now);
         if core::mem::replace(&mut self.acknowledged, true) {
             self.stats.retransmissions += 1;
             self.timed = None;
@@ -284,7 +295,7 @@ impl Receiver {
     pub const fn dally(&self) -> Option<Dally> {
         match self.state {
             State::Dallying(dally) => Some(dally),
-            State::Receiving { .. } | State::Holding | State::Committing | State::Done | State::GaveUp => None,
+            State::Receiving { .. } | State::Holding { .. } | State::Committing | State::Done | State::GaveUp => None,
         }
     }
 

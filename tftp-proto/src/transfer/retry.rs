@@ -5,6 +5,9 @@ use core::time::Duration;
 use crate::config::Timing;
 use crate::{Instant, Rng};
 
+/// The shortest time for which a final ACK is repeated.
+const BRIEF_DALLY: Duration = Duration::from_millis(250);
+
 /// What to do when an answer has not come in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -64,9 +67,14 @@ impl Retry {
         self.silent_since = now;
     }
 
-    /// A pause of our own is over: from now on it is the peer's turn again.
-    pub(crate) const fn resume(&mut self, now: Instant) {
-        self.silent_since = now;
+    /// A pause of our own is over: it does not count as the peer's silence.
+    pub(crate) fn resume(&mut self, pause: Duration) {
+        self.silent_since = self.silent_since + pause;
+    }
+
+    /// The smoothed round trip, once there was a sample.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        self.round_trip.map(|(smoothed, _)| smoothed)
     }
 
     /// A round trip of a datagram that was sent once (Karn's rule is the caller's).
@@ -104,9 +112,12 @@ impl Retry {
         }
     }
 
-    /// How long to repeat the final ACK: at least twice the interval that the peer was told.
-    pub(crate) fn dally_time(&self) -> Duration {
-        self.timing.dally.max(self.negotiated.unwrap_or_default() * 2)
+    /// Until when to repeat the final ACK, for an owner in a hurry (one interval, as the peer may count it too) and for
+    /// one with time: then at least twice the interval that the peer was told.
+    pub(crate) fn dally_until(&mut self, now: Instant) -> (Instant, Instant) {
+        let negotiated = self.negotiated.unwrap_or_default();
+        let enough = self.interval().max(BRIEF_DALLY);
+        (now + enough, now + self.timing.dally.max(negotiated * 2).max(enough))
     }
 
     /// How long silence of a proved peer is borne. An unproved one has a small count of retries instead.

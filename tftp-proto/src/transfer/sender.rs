@@ -30,8 +30,11 @@ pub struct Sender<C> {
     cursor: Cursor,
     /// Where encoding can begin again after going back: at or before `base`.
     anchor: Cursor,
-    /// A gap was reported at the present base and answered; further reports of it are copies.
+    /// A gap was reported at the present base and answered, or its report would be an echo: further ones are ignored.
     gap_answered: bool,
+    /// Everything from the base on was sent again. Where that was needless, the ACK of it comes once more behind the
+    /// first: as an ACK of the block before the next window, which is how a gap is reported.
+    echo_expected: bool,
     /// The block whose ACK gives a round trip sample, and when it was sent.
     timed: Option<(u64, Instant)>,
     state: State,
@@ -44,7 +47,7 @@ enum State {
     /// The window has room.
     Sending,
     /// The window has room, but the bytes are not here: storage sets the pace, no timer runs.
-    Starved,
+    Starved { since: Instant },
     /// The whole window is out.
     Waiting { deadline: Instant },
     /// The last block was acknowledged.
@@ -119,6 +122,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
             cursor: start,
             anchor: start,
             gap_answered: false,
+            echo_expected: false,
             timed: None,
             state: State::Sending,
             retry,
@@ -129,7 +133,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
     /// An ACK from the peer, with its block number as on the wire.
     pub fn handle_ack(&mut self, now: Instant, wire: u16) -> AckOutcome {
         match self.state {
-            State::Sending | State::Starved | State::Waiting { .. } => {}
+            State::Sending | State::Starved { .. } | State::Waiting { .. } => {}
             State::Done | State::GaveUp => return AckOutcome::Ignored,
         }
         let oldest = self.base.saturating_sub(1);
@@ -151,7 +155,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
         let outcome = if acked + 1 < self.next { AckOutcome::Gap } else { AckOutcome::Advanced };
         self.base = acked + 1;
         // The receiver may report this very gap once for every block behind it.
-        self.gap_answered = outcome == AckOutcome::Gap;
+        self.gap_answered = core::mem::take(&mut self.echo_expected) || outcome == AckOutcome::Gap;
         if self.last == Some(acked) {
             self.state = State::Done;
             return AckOutcome::Advanced;
@@ -169,6 +173,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
             return AckOutcome::Ignored;
         }
         self.gap_answered = true;
+        self.echo_expected = true;
         self.timed = None;
         self.go_on_from(self.base);
         AckOutcome::Gap
@@ -224,17 +229,18 @@ impl<C: AsRef<[u8]>> Sender<C> {
                     self.stats.timeouts += 1;
                     self.timed = None;
                     self.gap_answered = false;
+                    self.echo_expected = true;
                     self.go_on_from(self.base);
                 }
             },
-            State::Waiting { .. } | State::Sending | State::Starved | State::Done | State::GaveUp => {}
+            State::Waiting { .. } | State::Sending | State::Starved { .. } | State::Done | State::GaveUp => {}
         }
     }
 
     /// The next thing to do; datagrams are written to `out`, which must hold at least one block and its header.
     pub fn poll(&mut self, now: Instant, out: &mut [u8]) -> SenderAction {
         match self.state {
-            State::Sending | State::Starved => {}
+            State::Sending | State::Starved { .. } => {}
             State::Waiting { deadline } => return self.read_ahead().unwrap_or(SenderAction::Wait(Some(deadline))),
             State::Done => return SenderAction::Done,
             State::GaveUp => return SenderAction::GaveUp,
@@ -258,12 +264,14 @@ impl<C: AsRef<[u8]>> Sender<C> {
             self.next = first + count as u64;
         }
         if count == 0 {
-            self.state = State::Starved;
-            return self.read_ahead().unwrap_or(SenderAction::Wait(None));
+            if self.state == State::Sending {
+                self.state = State::Starved { since: now };
+            }
+            return self.read_on().unwrap_or(SenderAction::Wait(None));
         }
         self.next = first;
-        if self.state == State::Starved {
-            self.retry.resume(now);
+        if let State::Starved { since } = self.state {
+            self.retry.resume(now - since);
             self.state = State::Sending;
         }
         self.note_sent(now, count as u64);
@@ -333,8 +341,18 @@ impl<C: AsRef<[u8]>> Sender<C> {
         self.state = State::Waiting { deadline: self.retry.deadline(now) };
     }
 
+    /// The read of bytes that the next block needs.
+    fn read_on(&mut self) -> Option<SenderAction> {
+        self.read(self.cursor.offset)
+    }
+
+    /// The read of bytes that later blocks will need. What may have to be sent again is not let go for it.
     fn read_ahead(&mut self) -> Option<SenderAction> {
-        let (offset, len) = self.chunks.next_read(self.cursor.offset)?;
+        self.read(self.anchor.offset)
+    }
+
+    fn read(&mut self, needed_from: u64) -> Option<SenderAction> {
+        let (offset, len) = self.chunks.next_read(self.cursor.offset, needed_from)?;
         Some(SenderAction::Read { offset, len, keep: self.anchor.offset })
     }
 
@@ -343,7 +361,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
     pub fn bytes_acknowledged(&self) -> u64 {
         match self.state {
             State::Done => self.chunks.end().unwrap_or(self.anchor.offset),
-            State::Sending | State::Starved | State::Waiting { .. } | State::GaveUp => self.anchor.offset,
+            State::Sending | State::Starved { .. } | State::Waiting { .. } | State::GaveUp => self.anchor.offset,
         }
     }
 
