@@ -1,0 +1,179 @@
+//! The three losses that TFTPs get wrong: of the OACK, of the first ACK, of the last ACK. Each one in both directions,
+//! by our server with every client, and by our client with every server.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use tempfile::tempdir;
+
+use crate::support::{Client, Foreign, Ports, Program, Relay, Serve, Side, content, same};
+
+/// Blocks in a file; the last one is short.
+const BLOCKS: usize = 20;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Get,
+    Put,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Loss {
+    /// The first packet that the server sends: the OACK, or DATA 1 or ACK 0 where there is none.
+    FirstAnswer,
+    /// The first ACK, whoever sends it and whatever it acknowledges.
+    FirstAck,
+    /// The ACK of the last block.
+    FinalAck,
+}
+
+impl Loss {
+    /// Drops the one datagram that is meant.
+    fn rule(self, way: Way) -> impl FnMut(Side, &[u8]) -> bool + Send + 'static {
+        let acks = if way == Way::Get { Side::ToServer } else { Side::ToClient };
+        let last = (BLOCKS as u16).to_be_bytes();
+        let mut done = false;
+        move |side, bytes| {
+            let meant = match self {
+                Self::FirstAnswer => side == Side::ToClient,
+                Self::FirstAck => side == acks && matches!(bytes, [0, 4, ..]),
+                Self::FinalAck => side == acks && matches!(bytes, [0, 4, a, b] if [*a, *b] == last),
+            };
+            let lost = meant && !done;
+            done |= lost;
+            !lost
+        }
+    }
+}
+
+fn file(client: Client) -> Vec<u8> {
+    content(BLOCKS as u64, (BLOCKS - 1) * client.block_size() + 7)
+}
+
+/// One transfer through a relay that loses one datagram.
+fn transfer(client: Client, server: SocketAddr, root: &Path, way: Way, loss: Loss) {
+    let here = tempdir().unwrap();
+    let bytes = file(client);
+    let name = format!("{way:?}-{loss:?}");
+    let (stored, local) = (root.join(&name), here.path().join(&name));
+    let relay = Relay::start(server, loss.rule(way));
+    match way {
+        Way::Get => {
+            std::fs::write(&stored, &bytes).unwrap();
+            client.download(relay.address(), &name, &local);
+            same(&local, &bytes).unwrap();
+        }
+        Way::Put => {
+            std::fs::write(&local, &bytes).unwrap();
+            client.upload(relay.address(), &local, &name);
+            same(&stored, &bytes).unwrap();
+        }
+    }
+    assert_eq!(relay.dropped(), 1, "{client:?} {way:?} {loss:?}");
+}
+
+fn our_server(client: Client, way: Way) {
+    let Some(client) = client.installed() else { return };
+    let root = tempdir().unwrap();
+    // Real clients do not wait for a repeated last block: the server must come to its end without them.
+    let server = Serve::directory(Ports::Random, root.path(), &["--give-up-after", "5s"]);
+    for loss in [Loss::FirstAnswer, Loss::FirstAck, Loss::FinalAck] {
+        transfer(client, server.address(), root.path(), way, loss);
+    }
+    server.assert_drains();
+}
+
+fn our_client(program: Program, ways: &[Way]) {
+    let root = tempdir().unwrap();
+    let Some(server) = Foreign::start(program, root.path()) else { return };
+    for client in [Client::OURS, Client::OURS_PLAIN] {
+        for way in ways {
+            for loss in [Loss::FirstAnswer, Loss::FirstAck, Loss::FinalAck] {
+                let directory = root.path();
+                transfer(client, server.address(), directory, *way, loss);
+                let _ = std::fs::remove_file(directory.join(format!("{way:?}-{loss:?}")));
+            }
+        }
+    }
+}
+
+macro_rules! losses {
+    ($($name:ident: $client:expr;)*) => {$(
+        mod $name {
+            use super::*;
+
+            #[test]
+            fn get() {
+                our_server($client, Way::Get);
+            }
+
+            #[test]
+            fn put() {
+                our_server($client, Way::Put);
+            }
+        }
+    )*};
+}
+
+losses! {
+    tftp_hpa: Client::TFTP_HPA;
+    atftp: Client::ATFTP;
+    atftp_window: Client::ATFTP_WINDOW;
+    curl_plain: Client::CURL_PLAIN;
+    curl: Client::CURL;
+    busybox: Client::BUSYBOX;
+    busybox_blocks: Client::BUSYBOX_BLOCKS;
+    ours_plain: Client::OURS_PLAIN;
+    ours: Client::OURS;
+}
+
+#[test]
+fn our_client_with_tftpd_hpa() {
+    our_client(Program::TftpdHpa, &[Way::Get, Way::Put]);
+}
+
+#[test]
+fn our_client_with_atftpd() {
+    our_client(Program::Atftpd, &[Way::Get, Way::Put]);
+}
+
+#[test]
+fn our_client_with_dnsmasq() {
+    our_client(Program::Dnsmasq, &[Way::Get]);
+}
+
+/// A client of ours stays until the server has its last ACK, so the server knows that the file arrived.
+#[test]
+fn our_client_answers_a_repeated_last_block() {
+    let root = tempdir().unwrap();
+    let mut server = Serve::directory(Ports::Random, root.path(), &[]);
+    transfer(Client::OURS, server.address(), root.path(), Way::Get, Loss::FinalAck);
+    server.wait_for_log(&["Get-FinalAck", "outcome=completed"]);
+    server.assert_drains();
+}
+
+/// Every eighth datagram of either direction is lost, whatever it is.
+#[test]
+fn steady_loss_both_ways() {
+    for ports in [Ports::Random, Ports::Single] {
+        let (root, here) = (tempdir().unwrap(), tempdir().unwrap());
+        let server = Serve::directory(ports, root.path(), &["--timeout", "100ms"]);
+        let bytes = content(8, 300_000);
+        let local = here.path().join("file");
+        for client in [Client::OURS, Client::OURS_PLAIN] {
+            let mut count = 0;
+            let relay = Relay::start(server.address(), move |_, _| {
+                count += 1;
+                count % 8 != 0
+            });
+            std::fs::write(&local, &bytes).unwrap();
+            client.upload(relay.address(), &local, "file");
+            same(&root.path().join("file"), &bytes).unwrap();
+            client.download(relay.address(), "file", &local);
+            same(&local, &bytes).unwrap();
+            assert!(relay.dropped() > 20, "{} lost", relay.dropped());
+            std::fs::remove_file(root.path().join("file")).unwrap();
+        }
+        server.assert_drains();
+    }
+}
