@@ -49,7 +49,8 @@ pub enum Action<P: Protocol> {
     Event(P::Event),
     /// Drained: nothing to do until the next `handle_*` call, or until the deadline, if there is one.
     Wait(Option<Instant>),
-    /// The protocol has ended. It is not called again, and the loop ends as soon as the jobs in flight have.
+    /// The protocol has ended. It is not called again, and the loop ends: a protocol whose jobs matter waits for their
+    /// results before it says so.
     Finished,
 }
 

@@ -43,9 +43,9 @@ pub struct Counters {
 
 /// Drives a [`Protocol`] over UDP sockets.
 ///
-/// It is a future, which ends when the protocol has ([`Action::Finished`](crate::protocol::Action::Finished)) and the
-/// jobs in flight are done. An owner with a `poll` of its own can call [`poll`](Self::poll) from there instead.
-/// Dropping it closes the sockets and drops the jobs in flight.
+/// It is a future, which ends when the protocol has ([`Action::Finished`](crate::protocol::Action::Finished)). An owner
+/// with a `poll` of its own can call [`poll`](Self::poll) from there instead. Dropping it closes the sockets and drops
+/// the jobs in flight.
 ///
 /// # Errors
 /// The future fails only if the runtime it stands on has ended.

@@ -2,7 +2,7 @@
 //! lasted long enough.
 
 use std::io;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
@@ -41,7 +41,7 @@ where
         let mut budget = TURN;
         while self.drain(cx, &mut budget)? {
             if self.finished {
-                return self.poll_jobs_to_end(cx);
+                return Poll::Ready(Ok(()));
             }
             if !self.step(cx)? {
                 return Poll::Pending;
@@ -205,14 +205,6 @@ where
             self.tick();
         }
         due
-    }
-
-    /// After the protocol has ended, jobs in flight may still hold files.
-    fn poll_jobs_to_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while let Some(completion) = ready!(self.jobs.poll_next_unpin(cx)) {
-            self.handler.finish(completion);
-        }
-        Poll::Ready(Ok(()))
     }
 
     /// Reads the clock.
