@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bench;
+pub mod captures;
 pub mod content;
 pub mod ledger;
 pub mod network;

@@ -97,7 +97,7 @@ impl Node {
     pub fn drain(&mut self, now: Instant, limit: usize, error_from: Option<SocketAddr>) -> Drained {
         let mut drained = Drained::default();
         // One input may concern every transfer (a timeout), and each of them may send a window in several trains.
-        let bound = 2_000 + 100 * self.endpoint.active_transfers();
+        let bound = 4_000 + 100 * self.endpoint.active_transfers();
         for count in 0..limit {
             assert!(count < bound, "an endpoint that never waits");
             match self.endpoint.poll(now, &mut self.out) {

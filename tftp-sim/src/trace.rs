@@ -23,12 +23,20 @@ impl Trace {
 
     /// Notes something. `text` is only called if lines are kept; `bytes` is what counts for the fingerprint.
     pub fn note(&mut self, now: Instant, bytes: &[u8], text: impl FnOnce() -> String) {
-        for byte in now.as_micros().to_le_bytes().iter().chain(bytes) {
-            self.hash = (self.hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        self.mix(now.as_micros());
+        self.mix(bytes.len() as u64);
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.mix(u64::from_le_bytes(word));
         }
         if let Some(lines) = &mut self.lines {
             lines.push(format!("{now:?} {}", text()));
         }
+    }
+
+    fn mix(&mut self, word: u64) {
+        self.hash = (self.hash.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
     }
 
     /// The fingerprint so far: the same for the same seed.
