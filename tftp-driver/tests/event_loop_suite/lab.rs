@@ -88,6 +88,7 @@ impl<R: Runtime> JobHandler<Lab> for Jobs<R> {
     fn handle(&mut self, id: u32, job: Job) -> Handled<&'static str, Self::Future> {
         match job {
             Job::Ready => Handled::Ready("at once"),
+            Job::Never => Handled::Pending(Box::pin(std::future::pending())),
             Job::Pending => {
                 let (done, result) = oneshot::channel();
                 self.runtime.spawn_blocking(Box::new(move || {
