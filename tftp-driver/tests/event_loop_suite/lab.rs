@@ -30,6 +30,8 @@ pub(crate) enum Job {
     Ready,
     /// Answered by the thread pool.
     Pending,
+    /// Not answered at all.
+    Never,
 }
 
 #[derive(Default)]

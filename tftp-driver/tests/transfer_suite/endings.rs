@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, join, select};
 use tftp_driver::runtime::Runtime;
 use tftp_driver::storage::{Directory, Memory, WritePolicy};
 use tftp_driver::types::{Error, ErrorCode, Outcome, Timing};
@@ -61,8 +61,7 @@ pub(crate) async fn a_dropped_server_leaves_nothing<R: Runtime>(rig: Rig<R>) {
     let memory = memory();
     let server = rig.serve(memory.clone());
     let (handle, address) = (server.handle.clone(), server.address());
-    let timing = Timing { give_up_after: Duration::from_millis(300), ..fast() };
-    let client = rig.client_with(|builder| builder.timing(timing));
+    let client = rig.client_with(|builder| builder.timing(gives_up_after_a_second()));
     let (source, opener) = Gated::new(content(5, 100_000), content(6, 100_000));
     let mut upload = client.put(address, "file", source, None).into_future();
     wait_for_progress(&rig, &mut upload, &handle).await;
@@ -72,8 +71,9 @@ pub(crate) async fn a_dropped_server_leaves_nothing<R: Runtime>(rig: Rig<R>) {
     assert!(memory.get("file").is_none());
     assert_eq!(memory.list().len(), 0);
 
-    // Its sockets are closed and the name is free: another server can take over.
-    let server = rig.serve_with(memory.clone(), |builder| builder.listen(address));
+    // Its sockets are closed (though another test may get the port) and the name is free.
+    rig.until("closed", || std::net::UdpSocket::bind(address).is_ok()).await;
+    let server = rig.serve(memory.clone());
     client.put(server.address(), "file", Pieces(content(7, 9)), None).await.unwrap();
     assert_eq!(memory.get("file").unwrap(), content(7, 9));
 }
@@ -92,11 +92,13 @@ pub(crate) fn fast() -> Timing {
 pub(crate) async fn no_end_leaves_a_part_on_disk<R: Runtime>(rig: Rig<R>) {
     let root = tempfile::tempdir().unwrap();
     let files = || std::fs::read_dir(root.path()).unwrap().count();
-    let timing = Timing { give_up_after: Duration::from_millis(300), ..fast() };
     for end in [End::DropUpload, End::DropServer, End::Stop, End::SourceFails, End::Complete] {
         let storage = Directory::builder(root.path()).write_policy(WritePolicy::CREATE).open().unwrap();
         let mut server = rig.serve(storage);
-        let client = rig.client_with(|builder| builder.timing(timing));
+        let client = match end {
+            End::DropServer => rig.client_with(|builder| builder.timing(gives_up_after_a_second())),
+            _ => rig.client(),
+        };
         let (source, opener) = Gated::new(content(5, 300_000), content(6, 300_000));
         let mut upload = client.put(server.address(), "file", source, None).into_future();
         wait_for_progress(&rig, &mut upload, &server.handle).await;
@@ -152,6 +154,36 @@ pub(crate) async fn a_full_store_ends_the_upload<R: Runtime>(rig: Rig<R>) {
     assert!(matches!(result, Err(Error::Refused { code: ErrorCode::DiskFull, .. })), "{result:?}");
     assert_eq!(memory.list().len(), 0);
     client.put(server.address(), "small", Pieces(content(1, 99_000)), None).await.unwrap();
+}
+
+fn gives_up_after_a_second() -> Timing {
+    Timing { give_up_after: Duration::from_secs(1), ..Timing::default() }
+}
+
+pub(crate) async fn a_source_may_take_its_time<R: Runtime>(rig: Rig<R>) {
+    let server = rig.serve(memory());
+    let timing = Timing { give_up_after: Duration::from_millis(500), max_retries: Some(1), ..fast() };
+    let client = rig.client_with(|builder| builder.timing(timing));
+    let (source, opener) = Gated::new(content(1, 200_000), content(2, 1));
+    let opened = async {
+        rig.sleep(Duration::from_millis(1500)).await;
+        opener.send(Ok(())).unwrap();
+    };
+    let (report, ()) = join(client.put(server.address(), "file", source, None).into_future(), opened).await;
+    assert_eq!(report.unwrap().bytes, 200_001);
+}
+
+pub(crate) async fn a_reader_may_take_its_time<R: Runtime>(rig: Rig<R>) {
+    let memory = memory();
+    memory.insert("file", content(1, 1 << 20)).unwrap();
+    let server = rig.serve(memory);
+    let timing = Timing { give_up_after: Duration::from_millis(500), max_retries: Some(1), ..fast() };
+    let client = rig.client_with(|builder| builder.timing(timing));
+    let mut download = client.get(server.address(), "file").await.unwrap();
+    let mut all = read_some(&mut download, 1).await.unwrap();
+    rig.sleep(Duration::from_millis(1500)).await;
+    all.extend(read_to_end(&mut download).await.unwrap());
+    assert!(all == content(1, 1 << 20));
 }
 
 pub(crate) async fn a_graceful_shutdown_lets_transfers_end<R: Runtime>(rig: Rig<R>) {

@@ -31,7 +31,8 @@ macro_rules! suite {
             two_hundred_at_once_each_way
             a_dropped_download_tells_the_server a_dropped_upload_leaves_nothing a_dropped_server_leaves_nothing
             a_graceful_shutdown_lets_transfers_end a_stop_ends_transfers_at_once handles_outlive_their_server
-            no_end_leaves_a_part_on_disk a_full_store_ends_the_upload
+            no_end_leaves_a_part_on_disk a_full_store_ends_the_upload a_source_may_take_its_time
+            a_reader_may_take_its_time
             missing_files forbidden_uploads existing_files uploads_above_the_limit downloads_above_the_limit
             one_writer_for_each_name errors_of_the_source_end_the_upload panics_of_storage_stay_with_their_transfer
             unread_bytes_are_not_a_success bad_requests_are_not_sent

@@ -15,7 +15,7 @@ use tftp_driver::client::{Client, ClientBuilder, ClientConfig, Download, Source}
 use tftp_driver::runtime::{AsyncSocket, Runtime, Timer};
 use tftp_driver::server::{Server, ServerBuilder, ServerHandle};
 use tftp_driver::storage::{Memory, Storage, WritePolicy};
-use tftp_driver::types::{Error, Event, Report};
+use tftp_driver::types::{Error, Event, Report, Timing};
 
 /// A test that takes longer hangs.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -45,11 +45,12 @@ impl<R: Runtime> Rig<R> {
         self.client_with(|builder| builder)
     }
 
+    /// Unless a test says otherwise, nothing is sent twice, however busy the machine is.
     pub(crate) fn client_with(
         &self,
         set: impl FnOnce(ClientBuilder<ClientConfig>) -> ClientBuilder<ClientConfig>,
     ) -> Client<R> {
-        Client::new(self.runtime.clone(), set(ClientBuilder::default()).build())
+        Client::new(self.runtime.clone(), set(ClientBuilder::default().timing(patient())).build())
     }
 
     /// A server on localhost with these files.
@@ -108,6 +109,11 @@ impl<R: Runtime> Rig<R> {
     }
 }
 
+fn patient() -> Timing {
+    let timeout = Duration::from_secs(8);
+    Timing { initial_timeout: timeout, min_timeout: timeout, max_timeout: timeout, ..Timing::default() }
+}
+
 /// A server that runs beside the test, until it is dropped.
 pub(crate) struct Running {
     pub(crate) addresses: Vec<SocketAddr>,
@@ -136,7 +142,8 @@ impl Running {
     pub(crate) async fn finished<R: Runtime>(&self, rig: &Rig<R>, count: usize) -> Vec<Report> {
         rig.until("finished", || self.reports().len() >= count && self.handle.active_transfers() == 0).await;
         let reports = self.reports();
-        assert_eq!(reports.len(), count, "each transfer ends once: {reports:?}");
+        let outcomes: Vec<_> = reports.iter().map(|report| &report.outcome).collect();
+        assert_eq!(reports.len(), count, "each transfer ends once: {outcomes:?}");
         reports
     }
 
