@@ -5,6 +5,7 @@
 //! * [`world`]: any number of [`Endpoint`](tftp_proto::endpoint::Endpoint)s, of either role, and peers that a test
 //!   moves by hand, with a model of storage ([`store`]) behind each endpoint and the invariants ([`ledger`]) checked
 //!   after every step.
+//! * [`model`]: two [`Transfer`](tftp_proto::transfer::Transfer)s in every way in which they can go: a search.
 //! * [`bench`]: one endpoint on a network that loses nothing and takes no time, for tests that are a dialogue.
 //!
 //! Same seed, same trace.
@@ -14,6 +15,7 @@ pub mod bench;
 pub mod captures;
 pub mod content;
 pub mod ledger;
+pub mod model;
 pub mod network;
 pub mod node;
 pub mod packet;
