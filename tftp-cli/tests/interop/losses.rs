@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tempfile::tempdir;
 
-use crate::support::{Client, Foreign, Ports, Program, Relay, Serve, Side, content, same};
+use crate::support::{Client, Foreign, Ports, Program, Relay, Running, Serve, Side, content, same};
 
 /// Blocks in a file; the last one is short.
 const BLOCKS: usize = 20;
@@ -72,27 +72,37 @@ fn transfer(client: Client, server: SocketAddr, root: &Path, way: Way, loss: Los
     assert_eq!(relay.dropped(), 1, "{client:?} {way:?} {loss:?}");
 }
 
+/// What no server could help: with tftpd-hpa, both do the same.
+fn client_cannot(client: Client, way: Way, loss: Loss) -> bool {
+    match (way, loss) {
+        // atftp aborts ("unexpected OACK") when an OACK is repeated, and nothing else can be done about a lost ACK 0.
+        (Way::Get, Loss::FirstAck) => client == Client::ATFTP_WINDOW,
+        // curl does not repeat the last block. `curl_without_the_last_ack` looks at what is left.
+        (Way::Put, Loss::FinalAck) => client == Client::CURL || client == Client::CURL_PLAIN,
+        _ => false,
+    }
+}
+
 fn our_server(client: Client, way: Way) {
     let Some(client) = client.installed() else { return };
     let root = tempdir().unwrap();
     // Real clients do not wait for a repeated last block: the server must come to its end without them.
     let server = Serve::directory(Ports::Random, root.path(), &["--give-up-after", "5s"]);
     for loss in [Loss::FirstAnswer, Loss::FirstAck, Loss::FinalAck] {
-        transfer(client, server.address(), root.path(), way, loss);
+        if !client_cannot(client, way, loss) {
+            transfer(client, server.address(), root.path(), way, loss);
+        }
     }
     server.assert_drains();
 }
 
-fn our_client(program: Program, ways: &[Way]) {
+fn our_client(program: Program, losses: &[(Way, Loss)]) {
     let root = tempdir().unwrap();
     let Some(server) = Foreign::start(program, root.path()) else { return };
     for client in [Client::OURS, Client::OURS_PLAIN] {
-        for way in ways {
-            for loss in [Loss::FirstAnswer, Loss::FirstAck, Loss::FinalAck] {
-                let directory = root.path();
-                transfer(client, server.address(), directory, *way, loss);
-                let _ = std::fs::remove_file(directory.join(format!("{way:?}-{loss:?}")));
-            }
+        for (way, loss) in losses {
+            transfer(client, server.address(), root.path(), *way, *loss);
+            std::fs::remove_file(root.path().join(format!("{way:?}-{loss:?}"))).unwrap();
         }
     }
 }
@@ -127,19 +137,41 @@ losses! {
     ours: Client::OURS;
 }
 
+const GETS: [(Way, Loss); 3] = [(Way::Get, Loss::FirstAnswer), (Way::Get, Loss::FirstAck), (Way::Get, Loss::FinalAck)];
+
+const PUTS: [(Way, Loss); 3] = [(Way::Put, Loss::FirstAnswer), (Way::Put, Loss::FirstAck), (Way::Put, Loss::FinalAck)];
+
 #[test]
 fn our_client_with_tftpd_hpa() {
-    our_client(Program::TftpdHpa, &[Way::Get, Way::Put]);
+    our_client(Program::TftpdHpa, &[GETS, PUTS].concat());
 }
 
 #[test]
 fn our_client_with_atftpd() {
-    our_client(Program::Atftpd, &[Way::Get, Way::Put]);
+    our_client(Program::Atftpd, &[&GETS[..], &PUTS[..2]].concat());
 }
 
 #[test]
 fn our_client_with_dnsmasq() {
-    our_client(Program::Dnsmasq, &[Way::Get]);
+    our_client(Program::Dnsmasq, &GETS);
+}
+
+/// atftpd does not dally: nobody repeats its last ACK. The file is there, and our client says that it does not know:
+/// "unconfirmed" if only the last block lacks its ACK, a timeout if a window does.
+#[test]
+fn our_client_without_the_last_ack_of_atftpd() {
+    let (root, here) = (tempdir().unwrap(), tempdir().unwrap());
+    let Some(server) = Foreign::start(Program::Atftpd, root.path()) else { return };
+    for (client, code) in [(Client::OURS_PLAIN, 9), (Client::OURS, 5)] {
+        let (name, bytes) = (format!("file-{code}"), file(client));
+        let local = here.path().join(&name);
+        std::fs::write(&local, &bytes).unwrap();
+        let relay = Relay::start(server.address(), Loss::FinalAck.rule(Way::Put));
+        let mut command = client.put(relay.address(), &local, &name);
+        let finished = Running::start(command.args(["--give-up-after", "2s"])).finish();
+        assert_eq!(finished.status.code(), Some(code), "{}", finished.stderr);
+        same(&root.path().join(&name), &bytes).unwrap();
+    }
 }
 
 /// A client of ours stays until the server has its last ACK, so the server knows that the file arrived.
@@ -152,13 +184,28 @@ fn our_client_answers_a_repeated_last_block() {
     server.assert_drains();
 }
 
+/// curl waits for the last ACK, and never asks for it. The file arrived all the same.
+#[test]
+fn curl_without_the_last_ack() {
+    let Some(client) = Client::CURL.installed() else { return };
+    let (root, here) = (tempdir().unwrap(), tempdir().unwrap());
+    let server = Serve::directory(Ports::Random, root.path(), &[]);
+    let (bytes, local) = (file(client), here.path().join("file"));
+    std::fs::write(&local, &bytes).unwrap();
+    let relay = Relay::start(server.address(), Loss::FinalAck.rule(Way::Put));
+    let finished = Running::start(client.put(relay.address(), &local, "file").args(["--max-time", "3"])).finish();
+    assert!(!finished.status.success() && relay.dropped() == 1, "{finished:?}");
+    same(&root.path().join("file"), &bytes).unwrap();
+    server.assert_drains();
+}
+
 /// Every eighth datagram of either direction is lost, whatever it is.
 #[test]
 fn steady_loss_both_ways() {
     for ports in [Ports::Random, Ports::Single] {
         let (root, here) = (tempdir().unwrap(), tempdir().unwrap());
         let server = Serve::directory(ports, root.path(), &["--timeout", "100ms"]);
-        let bytes = content(8, 300_000);
+        let bytes = content(8, 60_000);
         let local = here.path().join("file");
         for client in [Client::OURS, Client::OURS_PLAIN] {
             let mut count = 0;
@@ -171,7 +218,7 @@ fn steady_loss_both_ways() {
             same(&root.path().join("file"), &bytes).unwrap();
             client.download(relay.address(), "file", &local);
             same(&local, &bytes).unwrap();
-            assert!(relay.dropped() > 20, "{} lost", relay.dropped());
+            assert!(relay.dropped() > 5, "{} lost", relay.dropped());
             std::fs::remove_file(root.path().join("file")).unwrap();
         }
         server.assert_drains();

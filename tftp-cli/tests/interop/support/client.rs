@@ -77,11 +77,6 @@ impl Client {
         found.then_some(self)
     }
 
-    /// Whether it sends any option, and so gets an OACK.
-    pub(crate) fn sends_options(self) -> bool {
-        self.block.is_some() || self.kind == Kind::Busybox
-    }
-
     /// The block size it will use, if the server grants what it asks for.
     pub(crate) fn block_size(self) -> usize {
         self.block.unwrap_or(512).into()

@@ -36,7 +36,7 @@ pub(crate) struct Running {
 pub(crate) struct Finished {
     pub(crate) what: String,
     pub(crate) status: ExitStatus,
-    pub(crate) stdout: Vec<u8>,
+    pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
@@ -44,14 +44,14 @@ impl Finished {
     /// Fails unless the program says that it succeeded.
     #[track_caller]
     pub(crate) fn assert_success(&self) {
-        assert!(self.status.success(), "{} ended with {}: {}", self.what, self.status, self.stderr);
+        assert!(self.status.success(), "{} ended with {}: {}{}", self.what, self.status, self.stdout, self.stderr);
     }
 }
 
 impl Running {
     /// Starts a program and collects what it prints.
     pub(crate) fn start(command: &mut Command) -> Self {
-        Self::start_with(command, |stderr| collect(stderr))
+        Self::start_with(command, collect)
     }
 
     /// Starts a program; `watch` gets its standard error.
@@ -69,10 +69,6 @@ impl Running {
         let stdout = child.stdout.take().map(collect);
         let stderr = child.stderr.take().map(watch);
         Self { what, child, stdout, stderr }
-    }
-
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
     }
 
     /// Its end, if it has ended already.
@@ -105,7 +101,7 @@ impl Running {
             std::thread::sleep(POLL);
         };
         let (stdout, stderr) = (join(self.stdout.take()), join(self.stderr.take()));
-        let stderr = String::from_utf8_lossy(&stderr).into_owned();
+        let [stdout, stderr] = [stdout, stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
         let what = std::mem::take(&mut self.what);
         let status = status.unwrap_or_else(|| panic!("{what} hung: {stderr}"));
         Finished { what, status, stdout, stderr }
