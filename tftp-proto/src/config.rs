@@ -23,7 +23,8 @@ pub struct Timing {
     pub max_retries: Option<u32>,
     /// Retransmissions to a peer that has never answered. Default 4: little, because its address may be forged.
     pub unproved_retries: u32,
-    /// How long the final ACK is repeated for a peer that did not get it (RFC 1350 §6). Default 3 s.
+    /// How long the final ACK is repeated for a peer that did not get it (RFC 1350 §6). Default 12 s: tftp-hpa and
+    /// atftp ask again after 5 s, curl after 6 s.
     pub dally: Duration,
 }
 
@@ -36,7 +37,7 @@ impl Default for Timing {
             give_up_after: Duration::from_secs(30),
             max_retries: None,
             unproved_retries: 4,
-            dally: Duration::from_secs(3),
+            dally: Duration::from_secs(12),
         }
     }
 }
