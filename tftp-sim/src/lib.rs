@@ -14,6 +14,7 @@
 pub mod bench;
 pub mod captures;
 pub mod content;
+pub mod fuzzing;
 pub mod ledger;
 pub mod model;
 pub mod network;
