@@ -1,7 +1,7 @@
 //! The sockets of a server, in groups: each address has its listeners and its own ports for transfers.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use tftp_proto::endpoint::SocketRole;
 
@@ -21,28 +21,46 @@ pub(super) struct Bound {
     pub(super) warnings: Vec<Warning>,
 }
 
-/// Binds everything, or nothing.
+/// Binds everything, or nothing. `passed` are listeners that are bound already.
 pub(super) fn bind_all(
     listen: &[SocketAddr],
+    passed: Vec<UdpSocket>,
     ports: &TransferPorts,
     random: u64,
     options: &BindOptions,
 ) -> Result<Bound, BindError> {
     let mut bound = Bound::default();
-    if listen.is_empty() {
+    if listen.is_empty() && passed.is_empty() {
         bound.listen_on_defaults(options)?;
-    } else {
-        for address in listen {
-            bound.listen(*address, options)?;
-        }
+    }
+    for socket in passed {
+        let socket = accept(socket, options).map_err(BindError::Passed)?;
+        bound.add_listener(socket, options);
+    }
+    for address in listen {
+        bound.listen(*address, options)?;
     }
     bound.add_transfer_ports(ports, random, options)?;
     Ok(bound)
 }
 
+/// Checks and sets up a socket that was bound elsewhere.
+fn accept(socket: UdpSocket, options: &BindOptions) -> io::Result<BoundSocket> {
+    let socket = BoundSocket::from_std(socket, options)?;
+    match socket.local_addr().port() {
+        0 => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not bound to a port")),
+        _ => Ok(socket),
+    }
+}
+
 impl Bound {
     fn listen(&mut self, address: SocketAddr, options: &BindOptions) -> Result<(), BindError> {
         let socket = bind(address, options).map_err(|source| BindError::Listen { address, source })?;
+        self.add_listener(socket, options);
+        Ok(())
+    }
+
+    fn add_listener(&mut self, socket: BoundSocket, options: &BindOptions) {
         let address = socket.local_addr();
         if let Some(wanted) = options.recv_buffer
             && socket.recv_buffer() < wanted
@@ -54,7 +72,6 @@ impl Bound {
         self.roles.push(SocketRole::Listener { group: group.unwrap_or(self.sockets.len()) });
         self.sockets.push(socket);
         self.local_addrs.push(address);
-        Ok(())
     }
 
     /// Both families, of which a host may lack IPv6.
@@ -81,8 +98,13 @@ impl Bound {
             if !matches!(self.roles.get(index), Some(SocketRole::Listener { group }) if *group == index) {
                 continue;
             }
+            // A listener that was passed may take IPv4 on its IPv6 address, and its transfers are answered in kind.
+            let dual_stack = |(socket, role): (&BoundSocket, &SocketRole)| {
+                matches!(role, SocketRole::Listener { group } if *group == index) && socket.is_dual_stack()
+            };
+            let only_v6 = options.only_v6 && !self.sockets.iter().zip(&self.roles).any(dual_stack);
             let sockets = ports
-                .bind(address, random, options)
+                .bind(address, random, &BindOptions { only_v6, ..options.clone() })
                 .map_err(|source| BindError::TransferPorts { ip: address.ip(), source })?;
             self.roles.extend(sockets.iter().map(|_| SocketRole::Transfer { group }));
             self.sockets.extend(sockets);
@@ -97,7 +119,11 @@ mod tests {
 
     fn bind_on(listen: &[&str], ports: &TransferPorts) -> Result<Bound, BindError> {
         let listen: Vec<SocketAddr> = listen.iter().map(|address| address.parse().unwrap()).collect();
-        bind_all(&listen, ports, 5, &BindOptions::default())
+        bind_all(&listen, Vec::new(), ports, 5, &BindOptions::default())
+    }
+
+    fn bind_passed(passed: Vec<UdpSocket>, listen: &[SocketAddr]) -> Result<Bound, BindError> {
+        bind_all(listen, passed, &TransferPorts::Random(1), 5, &BindOptions::default())
     }
 
     #[test]
@@ -118,6 +144,42 @@ mod tests {
         );
         let ips: Vec<String> = bound.sockets.iter().map(|socket| socket.local_addr().ip().to_string()).collect();
         assert_eq!(ips[3..], ["127.0.0.1", "127.0.0.1", "127.0.0.2", "127.0.0.2"], "no wildcard port was opened");
+    }
+
+    #[test]
+    fn a_socket_that_was_passed_takes_the_place_of_the_defaults() {
+        let passed = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = passed.local_addr().unwrap();
+        let bound = bind_passed(vec![passed], &[]).unwrap();
+        assert_eq!(bound.local_addrs, [address]);
+        assert_eq!(bound.roles, [SocketRole::Listener { group: 0 }, SocketRole::Transfer { group: 0 }]);
+        assert_eq!(bound.sockets[1].local_addr().ip(), address.ip());
+
+        // Addresses that were asked for are added, and share ports with a socket on the same one.
+        let passed = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let listen = ["127.0.0.1:0".parse().unwrap(), "127.0.0.2:0".parse().unwrap()];
+        let bound = bind_passed(vec![passed], &listen).unwrap();
+        assert_eq!(bound.local_addrs.len(), 3);
+        assert_eq!(bound.roles[1], SocketRole::Listener { group: 0 });
+        assert_eq!(bound.sockets.len(), 5);
+    }
+
+    #[test]
+    fn the_ports_beside_a_dual_stack_socket_take_ipv4_too() {
+        let open = |only_v6: bool| {
+            use socket2::{Domain, Socket, Type};
+            let socket = Socket::new(Domain::IPV6, Type::DGRAM, None)?;
+            socket.set_only_v6(only_v6)?;
+            socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)).into())?;
+            Ok::<_, io::Error>(UdpSocket::from(socket))
+        };
+        for only_v6 in [true, false] {
+            // Not every host has IPv6.
+            let Ok(passed) = open(only_v6) else { return };
+            let bound = bind_passed(vec![passed], &[]).unwrap();
+            let dual_stack: Vec<bool> = bound.sockets.iter().map(BoundSocket::is_dual_stack).collect();
+            assert_eq!(dual_stack, [!only_v6, !only_v6]);
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Settings of a server.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +29,7 @@ pub struct ServerBuilder<R, S = ()> {
     runtime: R,
     storage: S,
     listen: Vec<SocketAddr>,
+    passed: Vec<UdpSocket>,
     ports: TransferPorts,
     limits: Limits,
     config: EndpointConfig,
@@ -43,6 +44,7 @@ impl<R: Runtime> ServerBuilder<R> {
             runtime,
             storage: (),
             listen: Vec::new(),
+            passed: Vec::new(),
             ports: TransferPorts::default(),
             limits: Limits::default(),
             config: EndpointConfig::default(),
@@ -60,6 +62,7 @@ impl<R: Runtime, S> ServerBuilder<R, S> {
             storage,
             runtime: self.runtime,
             listen: self.listen,
+            passed: self.passed,
             ports: self.ports,
             limits: self.limits,
             config: self.config,
@@ -75,6 +78,15 @@ impl<R: Runtime, S> ServerBuilder<R, S> {
     /// IPv6 address never takes IPv4 datagrams.
     pub fn listen(mut self, address: SocketAddr) -> Self {
         self.listen.push(address);
+        self
+    }
+
+    /// Listens on one more socket, which is bound already: a service manager passed it (socket activation), or its
+    /// port needed a privilege that this process has given up. Transfers run on ports of its IP address, as always.
+    ///
+    /// The defaults of [`listen`](Self::listen) fall away. An IPv6 socket that takes IPv4, too, is served in both.
+    pub fn listen_on(mut self, socket: UdpSocket) -> Self {
+        self.passed.push(socket);
         self
     }
 
@@ -162,9 +174,9 @@ impl<R: Runtime, S: Storage> ServerBuilder<R, S> {
     ///
     /// A [`BindError`] that names the address. Nothing stays bound then.
     pub fn bind(self) -> Result<Server<R>, BindError> {
-        let Self { runtime, storage, listen, ports, limits, mut config, sockets, seed, mut on_event } = self;
+        let Self { runtime, storage, listen, passed, ports, limits, mut config, sockets, seed, mut on_event } = self;
         let seed = seed.unwrap_or_else(random_seed);
-        let bound = bind_all(&listen, &ports, seed, &sockets)?;
+        let bound = bind_all(&listen, passed, &ports, seed, &sockets)?;
         let admission = Arc::new(Admission::new(limits));
         config.admission = Arc::clone(&admission);
         config.sockets = bound.roles;
@@ -191,6 +203,7 @@ impl<R, S> fmt::Debug for ServerBuilder<R, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerBuilder")
             .field("listen", &self.listen)
+            .field("passed", &self.passed)
             .field("ports", &self.ports)
             .field("limits", &self.limits)
             .field("config", &self.config)

@@ -17,6 +17,9 @@ pub enum BindError {
         /// runs.
         source: io::Error,
     },
+    /// A socket that was given to [`listen_on`](super::ServerBuilder::listen_on).
+    #[error("cannot listen on a socket that was passed: {0}")]
+    Passed(#[source] io::Error),
     /// The ports for transfers.
     #[error("cannot bind a port for transfers on {ip}: {source}")]
     TransferPorts {
@@ -35,7 +38,8 @@ impl BindError {
     #[must_use]
     pub fn kind(&self) -> io::ErrorKind {
         match self {
-            Self::Listen { source, .. } | Self::TransferPorts { source, .. } | Self::Runtime(source) => source.kind(),
+            Self::Listen { source, .. } | Self::TransferPorts { source, .. } => source.kind(),
+            Self::Passed(source) | Self::Runtime(source) => source.kind(),
         }
     }
 }

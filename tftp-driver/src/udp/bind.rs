@@ -90,6 +90,11 @@ impl BoundSocket {
         Ok(Self { socket, state, local_addr, segment_limit: options.segment_limit, recv_buffer, send_buffer })
     }
 
+    /// Whether it takes IPv4 besides IPv6. None that [`bind`] made from the default options does.
+    pub(crate) fn is_dual_stack(&self) -> bool {
+        self.local_addr.is_ipv6() && SockRef::from(&self.socket).only_v6().is_ok_and(|only| !only)
+    }
+
     /// The address it is bound to, with the port the system chose if 0 was asked.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
