@@ -30,6 +30,7 @@ fn base(direction: Direction, options: Options, size: usize, faults: Faults) -> 
         refuses_options: false,
         size,
         retries: 2,
+        real_time: false,
         order: Order::Any,
         storage: Storage::Prompt,
         faults,

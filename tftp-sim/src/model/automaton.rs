@@ -67,7 +67,7 @@ impl<'a> Automaton<'a> {
         }
         let (side, reaction) = match request {
             None => Side::client(self.scenario)?,
-            Some(request) => Side::server(self.scenario, &self.contents[usize::from(request)])?,
+            Some(request) => Side::server(self.scenario, &self.contents[usize::from(request)], Side::START)?,
         };
         let step = self.note(side, &reaction)?;
         self.births.insert(request, Rc::clone(&step));

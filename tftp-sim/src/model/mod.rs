@@ -8,6 +8,7 @@
 //! * `canonical`: when two states of a side are the same: time relative, counters left out.
 //! * `automaton`: every step of a side is worked out once, so that the search over pairs of sides is a matter of numbers.
 //! * `transition`: the network, timers and owners: what can happen next.
+//! * `timed`: one clock for all, and every fault or pair of faults at every datagram of a longer transfer.
 //! * `search`: breadth first over all states, then over all paths: that each of them ends, and how much DATA it costs.
 
 mod automaton;
@@ -19,7 +20,9 @@ mod scenario;
 mod search;
 mod side;
 mod state;
+mod timed;
 mod transition;
 
 pub use scenario::{Faults, Order, Scenario, Storage};
 pub use search::{Summary, Violation, explore};
+pub use timed::{Fault, LATENCY, Run, run};

@@ -58,6 +58,8 @@ pub struct Scenario {
     pub size: usize,
     /// Retransmissions without progress before a side gives up.
     pub retries: u32,
+    /// Whether both sides have the patience of real ones, and there is one clock for all (see [`run`](super::run)).
+    pub real_time: bool,
     /// The order of datagrams.
     pub order: Order,
     /// The speed of storage.
@@ -104,6 +106,9 @@ impl Scenario {
     /// Both sides' patience. Intervals are so short that they have no jitter, and silence alone never ends a transfer:
     /// what is left of time is the order of events, and the search tries all of them.
     pub(super) fn timing(&self) -> Timing {
+        if self.real_time {
+            return Timing::default();
+        }
         Timing {
             initial_timeout: Duration::from_micros(1),
             min_timeout: Duration::from_micros(1),

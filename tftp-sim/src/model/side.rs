@@ -31,7 +31,7 @@ pub(super) struct Side {
     pub(super) transfer: Transfer<Piece>,
     /// Whether the file leaves from here.
     pub(super) is_source: bool,
-    now: Instant,
+    pub(super) now: Instant,
     pub(super) deadline: Option<Instant>,
     pub(super) ending: Option<Ending>,
     /// A read that is not answered.
@@ -58,9 +58,12 @@ pub(super) struct Reaction {
 }
 
 impl Side {
+    /// When it begins.
+    pub(super) const START: Instant = Instant::from_micros(1_000_000);
+
     /// The client, and its request.
     pub(super) fn client(scenario: &Scenario) -> Result<(Self, Reaction), String> {
-        let now = Instant::from_micros(1_000_000);
+        let now = Self::START;
         let transfer = Transfer::ask(now, scenario.asking(), 0, 1);
         let mut side = Self::new(transfer, scenario.direction == Direction::Write, now);
         let mut reaction = Reaction::default();
@@ -69,9 +72,8 @@ impl Side {
     }
 
     /// A server that has just got a request, and its answer.
-    pub(super) fn server(scenario: &Scenario, request: &[u8]) -> Result<(Self, Reaction), String> {
+    pub(super) fn server(scenario: &Scenario, request: &[u8], now: Instant) -> Result<(Self, Reaction), String> {
         let Ok(Packet::Request(request)) = Packet::parse(request) else { return Err("not a request".into()) };
-        let now = Instant::from_micros(1_000_000);
         let is_source = request.direction == Direction::Read;
         let size = is_source.then_some(scenario.size as u64);
         let asked = request.options.parse().options;
@@ -219,7 +221,7 @@ impl Side {
                 }
                 TransferAction::Wait(deadline) => {
                     self.deadline = deadline;
-                    return rules::check_wait(self, self.now, deadline);
+                    return rules::check_wait(scenario, self, self.now, deadline);
                 }
                 TransferAction::Ended(ending) => {
                     self.deadline = None;
