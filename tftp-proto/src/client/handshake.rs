@@ -29,6 +29,8 @@ pub(crate) struct Handshake {
     /// When the request was sent, if it was sent once only (Karn's rule).
     sent_once: Option<Instant>,
     gave_up: bool,
+    /// The options were refused once: a further ERROR 8 can only be a late copy.
+    fell_back: bool,
     retry: Retry,
     stats: Stats,
 }
@@ -39,10 +41,18 @@ pub(crate) enum Answer {
     Agreed(Options, Parameters),
     /// The server's OACK does not fit.
     Refused(Refusal),
-    /// The server refused the options: the request goes out again without them.
-    FellBack,
     /// Not an answer.
     Ignored,
+}
+
+/// What an ERROR meant to a waiting request.
+pub(crate) enum ErrorAnswer {
+    /// The server refused the options: the request goes out again without them.
+    FellBack,
+    /// A late copy of that.
+    Ignored,
+    /// The server refused the request.
+    Ended,
 }
 
 pub(crate) enum HandshakeAction {
@@ -55,7 +65,16 @@ impl Handshake {
     pub(crate) fn new(now: Instant, mut asking: Asking, seed: u64) -> Self {
         asking.options.window_size = asking.options.window_size.map(|window| window.clamp(1, MAX_WINDOW));
         let retry = Retry::new(now, asking.timing, seed);
-        Self { asking, due: true, deadline: None, sent_once: None, gave_up: false, retry, stats: Stats::default() }
+        Self {
+            asking,
+            due: true,
+            deadline: None,
+            sent_once: None,
+            gave_up: false,
+            fell_back: false,
+            retry,
+            stats: Stats::default(),
+        }
     }
 
     pub(crate) const fn direction(&self) -> Direction {
@@ -86,16 +105,23 @@ impl Handshake {
     }
 
     /// An ERROR: after code 8 the request may go out once more, without options.
-    pub(crate) fn handle_error(&mut self, now: Instant, code: ErrorCode) -> Answer {
-        if code != ErrorCode::OptionNegotiation || !self.asking.fall_back || self.asking.options.is_empty() {
-            return Answer::Ignored;
+    pub(crate) fn handle_error(&mut self, now: Instant, code: ErrorCode) -> ErrorAnswer {
+        if code != ErrorCode::OptionNegotiation {
+            return ErrorAnswer::Ended;
         }
+        if self.fell_back {
+            return ErrorAnswer::Ignored;
+        }
+        if !self.asking.fall_back || self.asking.options.is_empty() {
+            return ErrorAnswer::Ended;
+        }
+        self.fell_back = true;
         self.asking.options = Options::NONE;
         self.retry = Retry::new(now, self.asking.timing, 0);
         self.due = true;
         self.deadline = None;
         self.sent_once = None;
-        Answer::FellBack
+        ErrorAnswer::FellBack
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {

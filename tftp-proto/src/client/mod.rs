@@ -3,4 +3,4 @@
 mod handshake;
 
 pub use handshake::Asking;
-pub(crate) use handshake::{Answer, Handshake, HandshakeAction};
+pub(crate) use handshake::{Answer, ErrorAnswer, Handshake, HandshakeAction};

@@ -69,7 +69,7 @@ pub use dally::Dally;
 pub use receiver::{DataOutcome, Receiver, ReceiverAction};
 pub use sender::{AckOutcome, Sender, SenderAction};
 
-use crate::client::{Answer, Asking, Handshake, HandshakeAction};
+use crate::client::{Answer, Asking, ErrorAnswer, Handshake, HandshakeAction};
 use crate::config::Timing;
 use crate::negotiate::{Parameters, Refusal};
 use crate::wire::{Direction, ErrorCode, Options, Packet, Repr};
@@ -244,7 +244,6 @@ impl<C: AsRef<[u8]>> Transfer<C> {
                     self.end(Ending::Refused(refusal));
                     Progress::Advanced
                 }
-                Answer::FellBack => Progress::Advanced,
                 Answer::Ignored => Progress::Ignored,
             },
             (Machine::Sending(sender), Packet::Ack { block }) => match sender.handle_ack(now, block) {
@@ -306,12 +305,11 @@ impl<C: AsRef<[u8]>> Transfer<C> {
     /// block has come: then the file is whole.
     fn handle_error<'a>(&mut self, now: Instant, code: ErrorCode) -> Progress<'a> {
         match &mut self.machine {
-            Machine::Asking(handshake) => {
-                if matches!(handshake.handle_error(now, code), Answer::FellBack) {
-                    return Progress::Advanced;
-                }
-                self.end(Ending::PeerError(code));
-            }
+            Machine::Asking(handshake) => match handshake.handle_error(now, code) {
+                ErrorAnswer::FellBack => {}
+                ErrorAnswer::Ignored => return Progress::Ignored,
+                ErrorAnswer::Ended => self.end(Ending::PeerError(code)),
+            },
             Machine::Sending(sender) => {
                 let probe = sender.is_opening() && self.granted.transfer_size.is_some();
                 self.end(if probe { Ending::SizeProbe } else { Ending::PeerError(code) });
