@@ -1,8 +1,6 @@
 //! Ends before the end of the file: nothing stays behind.
 
-use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::future::{Either, join, select};
@@ -10,7 +8,7 @@ use tftp_driver::runtime::Runtime;
 use tftp_driver::storage::{Directory, Memory, WritePolicy};
 use tftp_driver::types::{Error, ErrorCode, Outcome, Timing};
 
-use super::rig::{Gated, Pieces, Rig, content, download, memory, read_some, read_to_end};
+use super::rig::{Gate, Gated, Pieces, Rig, content, download, memory, read_some, read_to_end};
 
 fn left(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::PeerError { code: ErrorCode::NotDefined, .. })
@@ -33,9 +31,9 @@ pub(crate) async fn a_dropped_upload_leaves_nothing<R: Runtime>(rig: Rig<R>) {
     let memory = memory();
     let server = rig.serve(memory.clone());
     let client = rig.client();
-    let (source, _opener) = Gated::new(content(2, 100_000), content(3, 1));
+    let (source, gate) = Gated::new(content(2, 300_000), content(3, 1));
     let mut upload = client.put(server.address(), "file", source, None).into_future();
-    wait_for_progress(&rig, &mut upload, &server.handle).await;
+    reach(&rig, &gate, &mut upload).await;
     drop(upload);
     let reports = server.finished(&rig, 1).await;
     assert!(left(&reports[0].outcome), "{:?}", reports[0].outcome);
@@ -44,29 +42,22 @@ pub(crate) async fn a_dropped_upload_leaves_nothing<R: Runtime>(rig: Rig<R>) {
     client.put(server.address(), "file", Pieces(content(4, 9)), None).await.unwrap();
 }
 
-/// Polls an upload that will not end until the server knows of it, and some time longer.
-async fn wait_for_progress<R: Runtime, T>(
-    rig: &Rig<R>,
-    upload: &mut Pin<Box<dyn Future<Output = T> + Send + '_>>,
-    server: &tftp_driver::server::ServerHandle,
-) {
-    let wait = Box::pin(async {
-        rig.until("begun", || server.active_transfers() == 1).await;
-        rig.sleep(Duration::from_millis(50)).await;
-    });
+/// Polls an upload until it is held up by its source.
+async fn reach<R: Runtime, T>(rig: &Rig<R>, gate: &Gate, upload: &mut Pin<Box<dyn Future<Output = T> + Send + '_>>) {
+    let wait = Box::pin(rig.until("at the gate", || gate.is_reached()));
     assert!(matches!(select(upload, wait).await, Either::Right(_)), "it ended");
 }
 
 pub(crate) async fn a_dropped_server_leaves_nothing<R: Runtime>(rig: Rig<R>) {
     let memory = memory();
     let server = rig.serve(memory.clone());
-    let (handle, address) = (server.handle.clone(), server.address());
+    let address = server.address();
     let client = rig.client_with(|builder| builder.timing(gives_up_after_a_second()));
-    let (source, opener) = Gated::new(content(5, 100_000), content(6, 100_000));
+    let (source, gate) = Gated::new(content(5, 300_000), content(6, 100_000));
     let mut upload = client.put(address, "file", source, None).into_future();
-    wait_for_progress(&rig, &mut upload, &handle).await;
+    reach(&rig, &gate, &mut upload).await;
     server.kill().await;
-    opener.send(Ok(())).unwrap();
+    gate.open(Ok(()));
     assert!(matches!(upload.await, Err(Error::TimedOut(_))));
     assert!(memory.get("file").is_none());
     assert_eq!(memory.list().len(), 0);
@@ -99,9 +90,9 @@ pub(crate) async fn no_end_leaves_a_part_on_disk<R: Runtime>(rig: Rig<R>) {
             End::DropServer => rig.client_with(|builder| builder.timing(gives_up_after_a_second())),
             _ => rig.client(),
         };
-        let (source, opener) = Gated::new(content(5, 300_000), content(6, 300_000));
+        let (source, gate) = Gated::new(content(5, 300_000), content(6, 300_000));
         let mut upload = client.put(server.address(), "file", source, None).into_future();
-        wait_for_progress(&rig, &mut upload, &server.handle).await;
+        reach(&rig, &gate, &mut upload).await;
         assert!(!root.path().join("file").exists());
         match end {
             End::DropUpload => {
@@ -110,7 +101,7 @@ pub(crate) async fn no_end_leaves_a_part_on_disk<R: Runtime>(rig: Rig<R>) {
             }
             End::DropServer => {
                 server.kill().await;
-                let _ = opener.send(Ok(()));
+                gate.open(Ok(()));
                 assert!(matches!(upload.await, Err(Error::TimedOut(_))));
             }
             End::Stop => {
@@ -120,12 +111,12 @@ pub(crate) async fn no_end_leaves_a_part_on_disk<R: Runtime>(rig: Rig<R>) {
                 assert_eq!(files(), 0, "cleaned up before the server ended");
             }
             End::SourceFails => {
-                opener.send(Err(std::io::Error::other("no more"))).unwrap();
+                gate.open(Err(std::io::Error::other("no more")));
                 assert!(matches!(upload.await, Err(Error::Source { .. })));
                 server.finished(&rig, 1).await;
             }
             End::Complete => {
-                opener.send(Ok(())).unwrap();
+                gate.open(Ok(()));
                 upload.await.unwrap();
                 let whole = [content(5, 300_000), content(6, 300_000)].concat();
                 assert!(std::fs::read(root.path().join("file")).unwrap() == whole);
@@ -164,10 +155,10 @@ pub(crate) async fn a_source_may_take_its_time<R: Runtime>(rig: Rig<R>) {
     let server = rig.serve(memory());
     let timing = Timing { give_up_after: Duration::from_millis(500), max_retries: Some(1), ..fast() };
     let client = rig.client_with(|builder| builder.timing(timing));
-    let (source, opener) = Gated::new(content(1, 200_000), content(2, 1));
+    let (source, gate) = Gated::new(content(1, 200_000), content(2, 1));
     let opened = async {
         rig.sleep(Duration::from_millis(1500)).await;
-        opener.send(Ok(())).unwrap();
+        gate.open(Ok(()));
     };
     let (report, ()) = join(client.put(server.address(), "file", source, None).into_future(), opened).await;
     assert_eq!(report.unwrap().bytes, 200_001);
@@ -212,9 +203,10 @@ pub(crate) async fn a_stop_ends_transfers_at_once<R: Runtime>(rig: Rig<R>) {
     let client = rig.client();
     let mut download = client.get(server.address(), "down").await.unwrap();
     read_some(&mut download, 10_000).await.unwrap();
-    let (source, _opener) = Gated::new(content(10, 100_000), content(11, 1));
+    let (source, gate) = Gated::new(content(10, 300_000), content(11, 1));
     let mut upload = client.put(server.address(), "up", source, None).into_future();
-    rig.until_beside("both", &mut upload, || server.handle.active_transfers() == 2).await;
+    reach(&rig, &gate, &mut upload).await;
+    assert_eq!(server.handle.active_transfers(), 2);
 
     server.handle.stop();
     assert!(matches!(upload.await, Err(Error::Refused { .. })));
@@ -233,24 +225,4 @@ pub(crate) async fn handles_outlive_their_server<R: Runtime>(rig: Rig<R>) {
     server.handle.shutdown();
     server.handle.stop();
     assert_eq!(server.handle.active_transfers(), 0);
-}
-
-impl<R: Runtime> Rig<R> {
-    /// Waits for something to become true while a transfer is polled that will not end.
-    async fn until_beside<T>(
-        &self,
-        what: &str,
-        transfer: &mut Pin<Box<dyn Future<Output = T> + Send + '_>>,
-        condition: impl FnMut() -> bool,
-    ) {
-        let mut until = Box::pin(self.until(what, condition));
-        poll_fn(|cx| {
-            assert!(transfer.as_mut().poll(cx).is_pending(), "it ended");
-            match until.as_mut().poll(cx) {
-                Poll::Ready(()) => Poll::Ready(()),
-                Poll::Pending => Poll::Pending,
-            }
-        })
-        .await;
-    }
 }

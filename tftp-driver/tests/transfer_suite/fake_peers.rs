@@ -179,7 +179,7 @@ pub(crate) async fn answers_from_elsewhere_are_an_option<R: Runtime>(rig: Rig<R>
 pub(crate) async fn a_lost_last_ack_is_repeated<R: Runtime>(rig: Rig<R>) {
     let mut peer = rig.peer();
     let address = peer.address();
-    let client = rig.client_with(|builder| builder.options(Options::NONE));
+    let client = rig.client_with(|builder| builder.options(Options::NONE).timing(Timing::default()));
     let server = async {
         let (_, from) = peer.receive().await;
         peer.send(&data(1, b"short"), from);

@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use tftp_driver::client::Client;
@@ -85,20 +84,16 @@ pub(crate) async fn one_writer_for_each_name<R: Runtime>(rig: Rig<R>) {
     let server = rig.serve(memory.clone());
     let address = server.address();
     let client = rig.client();
-    let (source, opener) = Gated::new(content(1, 300_000), content(2, 30_000));
-    let proved = AtomicBool::new(false);
+    let (source, gate) = Gated::new(content(1, 300_000), content(2, 30_000));
     let first = async {
-        let put = client.put(address, "file", source, None);
-        put.progress(|done, _| proved.store(done > 0, Ordering::Relaxed)).await.unwrap();
+        client.put(address, "file", source, None).await.unwrap();
     };
     let second = async {
-        let begun = || server.handle.active_transfers() == 1;
-        rig.until("begun", begun).await;
-        // The first has proved its address once it is past the first block; then it does not yield.
-        rig.until("proved", || proved.load(Ordering::Relaxed)).await;
+        // An upload that has begun in earnest does not yield.
+        rig.until("at the gate", || gate.is_reached()).await;
         let upload = client.put(address, "/file", Pieces(content(3, 10)), None).await;
         let code = code(upload);
-        opener.send(Ok(())).unwrap();
+        gate.open(Ok(()));
         code
     };
     let ((), code) = futures_util::future::join(first, second).await;
@@ -110,8 +105,8 @@ pub(crate) async fn one_writer_for_each_name<R: Runtime>(rig: Rig<R>) {
 pub(crate) async fn errors_of_the_source_end_the_upload<R: Runtime>(rig: Rig<R>) {
     let memory = memory();
     let server = rig.serve(memory.clone());
-    let (source, opener) = Gated::new(content(1, 30_000), content(2, 1));
-    opener.send(Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the tape broke"))).unwrap();
+    let (source, gate) = Gated::new(content(1, 30_000), content(2, 1));
+    gate.open(Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the tape broke")));
     let error = rig.client().put(server.address(), "file", source, None).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     assert!(matches!(&error, Error::Source { source, .. } if source.to_string() == "the tape broke"), "{error}");

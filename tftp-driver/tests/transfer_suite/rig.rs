@@ -4,6 +4,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -223,18 +224,37 @@ impl Source for Pieces {
     }
 }
 
-/// Gives `before`, and the rest only once told to.
+/// Gives `before`, and the rest only once its gate is opened.
 pub(crate) struct Gated {
-    pub(crate) before: Pieces,
-    pub(crate) gate: oneshot::Receiver<io::Result<()>>,
-    pub(crate) after: Pieces,
-    pub(crate) open: bool,
+    before: Pieces,
+    gate: Option<oneshot::Receiver<io::Result<()>>>,
+    reached: Arc<AtomicBool>,
+    after: Pieces,
+}
+
+pub(crate) struct Gate {
+    opener: oneshot::Sender<io::Result<()>>,
+    reached: Arc<AtomicBool>,
 }
 
 impl Gated {
-    pub(crate) fn new(before: Bytes, after: Bytes) -> (Self, oneshot::Sender<io::Result<()>>) {
+    /// With 300,000 bytes before it, the gate is reached when the server has acknowledged some of them.
+    pub(crate) fn new(before: Bytes, after: Bytes) -> (Self, Gate) {
         let (opener, gate) = oneshot::channel();
-        (Self { before: Pieces(before), gate, after: Pieces(after), open: false }, opener)
+        let reached = Arc::new(AtomicBool::new(false));
+        let gated = Self { before: Pieces(before), gate: Some(gate), reached: reached.clone(), after: Pieces(after) };
+        (gated, Gate { opener, reached })
+    }
+}
+
+impl Gate {
+    pub(crate) fn is_reached(&self) -> bool {
+        self.reached.load(Ordering::Relaxed)
+    }
+
+    /// The reader may be gone.
+    pub(crate) fn open(self, result: io::Result<()>) {
+        let _ = self.opener.send(result);
     }
 }
 
@@ -243,9 +263,10 @@ impl Source for Gated {
         if !self.before.0.is_empty() {
             return self.before.poll_read(cx, buffer);
         }
-        if !self.open {
-            ready!(Pin::new(&mut self.gate).poll(cx)).map_err(io::Error::other)??;
-            self.open = true;
+        if let Some(gate) = &mut self.gate {
+            self.reached.store(true, Ordering::Relaxed);
+            ready!(Pin::new(gate).poll(cx)).map_err(io::Error::other)??;
+            self.gate = None;
         }
         self.after.poll_read(cx, buffer)
     }

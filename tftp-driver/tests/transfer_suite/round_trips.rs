@@ -8,6 +8,7 @@ use tftp_driver::runtime::Runtime;
 use tftp_driver::storage::{BytesReader, Context, ReadRequest, Reader, Storage, StorageError, WriteRequest, Writer};
 use tftp_driver::types::{Mode, Options, Outcome};
 
+use super::endings::fast;
 use super::rig::{Pieces, Rig, content, download, memory, read_some, read_to_end};
 
 const SIZES: [usize; 7] = [0, 1, 511, 512, 513, 65_537, 1 << 20];
@@ -61,7 +62,7 @@ pub(crate) async fn sizes_and_parameters_are_known<R: Runtime>(rig: Rig<R>) {
     let memory = memory();
     memory.insert("file", content(3, 12_345)).unwrap();
     let server = rig.serve(memory);
-    let client = rig.client_with(|builder| builder.block_size(1024).window_size(4).timeout(3));
+    let client = rig.client_with(|builder| builder.block_size(1024).window_size(4).timeout(3).timing(fast()));
     let mut download = client.get(server.address(), "file").await.unwrap();
     assert_eq!(download.size(), Some(12_345));
     let parameters = *download.parameters();
