@@ -1,5 +1,7 @@
 //! What the core is told when storage fails: the kind decides the ERROR packet, the text is for the log.
 
+use std::io;
+
 use tftp_proto::endpoint::{FailureKind, StorageFailure};
 
 use crate::storage::StorageError;
@@ -14,15 +16,28 @@ pub(crate) fn failure(error: &StorageError) -> StorageFailure {
         StorageError::Full | StorageError::TooLarge { .. } => FailureKind::Full,
         StorageError::InvalidName(_) => FailureKind::InvalidName,
         StorageError::Changed => FailureKind::Changed,
+        StorageError::Io(error) if is_exhausted(error) => FailureKind::Exhausted,
         StorageError::Io(_) | StorageError::Other(_) => FailureKind::Other,
     };
     StorageFailure::new(kind, error.to_string())
 }
 
+/// Whether the process or the system has run out of descriptors or memory: not the request's fault.
+fn is_exhausted(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::io::Errno;
+
+        let exhausted = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS];
+        if error.raw_os_error().is_some_and(|code| exhausted.iter().any(|errno| errno.raw_os_error() == code)) {
+            return true;
+        }
+    }
+    error.kind() == io::ErrorKind::OutOfMemory
+}
+
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use super::*;
     use crate::storage::Owner;
 
@@ -38,6 +53,8 @@ mod tests {
             (StorageError::InvalidName("why".into()), FailureKind::InvalidName),
             (StorageError::Changed, FailureKind::Changed),
             (StorageError::Io(io::Error::other("why")), FailureKind::Other),
+            #[cfg(unix)]
+            (StorageError::Io(rustix::io::Errno::MFILE.into()), FailureKind::Exhausted),
             (StorageError::Other("why".into()), FailureKind::Other),
         ] {
             let failure = failure(&error);

@@ -186,6 +186,9 @@ pub enum FailureKind {
     },
     /// The file changed while it was read: ERROR 0.
     Changed,
+    /// The server has run out of what opening a file takes, such as descriptors. An open is then dropped in silence, as
+    /// at any other limit, because clients repeat an unanswered request; later it is ERROR 0.
+    Exhausted,
     /// Anything else: ERROR 0.
     Other,
 }

@@ -37,7 +37,7 @@ impl Endpoint {
             return Err(StartError::NoServer);
         }
         let Some((socket, peer)) = request.servers.first().copied() else { return Err(StartError::NoServer) };
-        let transfer = ask(now, &request, &mut self.rng);
+        let transfer = ask(now, &request, 0, &mut self.rng);
         let index = self.insert(|id| Entry {
             id,
             socket,
@@ -73,7 +73,8 @@ impl Endpoint {
         Ok(self.table.get(index).map_or(TransferId { index: u32::MAX, generation: 0 }, |entry| entry.id))
     }
 
-    /// Turns to the next address of a request that nobody answered. `false`: there is none.
+    /// Turns to the next address of a request that nobody answered, round after round: a name whose first address is
+    /// dead must not cost a whole series of retries. `false`: that was the last round.
     pub(super) fn ask_next_server(&mut self, now: Instant, index: usize) -> bool {
         let Some(entry) = self.table.get_mut(index) else { return false };
         let Side::Client { request, attempt } = &mut entry.side else { return false };
@@ -81,9 +82,15 @@ impl Endpoint {
         if transfer.parameters().is_some() {
             return false;
         }
+        let addresses = request.servers.len();
         *attempt += 1;
-        let Some((socket, peer)) = request.servers.get(*attempt).copied() else { return false };
-        **transfer = ask(now, request, &mut self.rng);
+        let round = *attempt / addresses.max(1);
+        // A single address is repeated by its transfer.
+        if addresses < 2 || round > request.timing.unproved_retries as usize {
+            return false;
+        }
+        let Some((socket, peer)) = request.servers.get(*attempt % addresses).copied() else { return false };
+        **transfer = ask(now, request, round, &mut self.rng);
         entry.socket = socket;
         entry.peer = peer;
         self.make_ready(index);
@@ -158,13 +165,20 @@ fn check(request: &ClientRequest) -> Result<(), StartError> {
     repr.emit(&mut [0; MAX_REQUEST]).map(|_| ()).map_err(|_| StartError::NameTooLong)
 }
 
-fn ask(now: Instant, request: &ClientRequest, rng: &mut Rng) -> Transfer<bytes::Bytes> {
+/// Makes a request. With several addresses, each is asked once in a round, and the wait doubles from round to round.
+fn ask(now: Instant, request: &ClientRequest, round: usize, rng: &mut Rng) -> Transfer<bytes::Bytes> {
+    let mut timing = request.timing;
+    if request.servers.len() > 1 {
+        let doubled = timing.initial_timeout.saturating_mul(1 << round.min(16));
+        timing.initial_timeout = doubled.min(timing.max_timeout.max(timing.initial_timeout));
+        timing.unproved_retries = 0;
+    }
     let asking = Asking {
         direction: request.direction,
         mode: request.mode,
         options: request.options,
         fall_back: request.fall_back,
-        timing: request.timing,
+        timing,
     };
     Transfer::ask(now, asking, CLIENT_READ, rng.next_u64())
 }

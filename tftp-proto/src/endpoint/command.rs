@@ -13,8 +13,8 @@ use crate::wire::{Direction, Mode, Options};
 /// an `Abort`), for a [`Direction::Write`] `Read`s and a `Close`.
 #[derive(Debug, Clone)]
 pub struct ClientRequest {
-    /// The addresses to ask, in order, each with the socket to ask from. The next one is tried when one does not
-    /// answer. The sockets must have the role [`SocketRole::Client`](super::SocketRole::Client).
+    /// The addresses to ask, in order, each with the socket to ask from. The next one is asked when one does not
+    /// answer, and after the last the first again, so that a dead address costs one interval. The sockets must have the role [`SocketRole::Client`](super::SocketRole::Client).
     pub servers: Vec<(SocketId, SocketAddr)>,
     /// The local address to send from, if it matters.
     pub local_ip: Option<IpAddr>,

@@ -97,10 +97,11 @@ impl Endpoint {
     /// Brings the endpoint to its end: [`Action::Finished`](super::Action::Finished) comes when everything has ended.
     /// Storage that does not let go of an ended transfer is waited for, but not longer than 5 s.
     ///
-    /// [`Shutdown::Immediate`] may follow [`Shutdown::Graceful`].
+    /// [`Shutdown::Immediate`] may follow [`Shutdown::Graceful`]; nothing takes back what was said before.
     pub fn shutdown(&mut self, now: Instant, how: Shutdown) {
-        self.shutdown = Some(ShutdownState { how, linger: None });
+        let state = self.shutdown.get_or_insert(ShutdownState { how, linger: None });
         if how == Shutdown::Immediate {
+            state.how = how;
             for id in self.all_ids() {
                 self.end_early(now, id, "shutting down", Outcome::ShutDown);
             }

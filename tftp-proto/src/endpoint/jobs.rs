@@ -16,6 +16,9 @@ use crate::wire::{Direction, ErrorCode};
 /// A writer that is silent for so long yields to another request from its own host (a switch that was reset).
 const YIELD_AFTER: Duration = Duration::from_secs(3);
 
+/// A block that fits into a frame is granted however many transfers there are, in bytes.
+const ETHERNET_BLOCK: u16 = 1468;
+
 /// The smallest read, in bytes.
 const MIN_READ: usize = 4 << 10;
 /// The largest read, in bytes.
@@ -32,7 +35,7 @@ impl StorageFailure {
             FailureKind::AlreadyExists => (ErrorCode::FileAlreadyExists, "file already exists"),
             FailureKind::Busy { .. } => (ErrorCode::AccessViolation, "file is being written by another client"),
             FailureKind::Changed => (ErrorCode::NotDefined, "file changed while it was read"),
-            FailureKind::Other => (ErrorCode::NotDefined, "storage failed"),
+            FailureKind::Exhausted | FailureKind::Other => (ErrorCode::NotDefined, "storage failed"),
         }
     }
 
@@ -106,8 +109,11 @@ impl Endpoint {
         }
         let request = &entry.request;
         let mut policy = self.config.options;
-        // What is granted is fixed, so a budget can only act here. Each block of a window may be held twice.
+        // What is granted is fixed, so a budget can only act here. Two blocks, and two windows, may be held.
         let block = request.options.block_size.unwrap_or(512).min(policy.max_block_size).max(8);
+        policy.max_block_size =
+            policy.max_block_size.min(u16::try_from(share / 2).unwrap_or(u16::MAX).max(ETHERNET_BLOCK));
+        let block = block.min(policy.max_block_size);
         let affordable = u16::try_from(share / (2 * usize::from(block))).unwrap_or(u16::MAX).max(1);
         policy.max_window = policy.max_window.min(affordable);
         let granted = grant(&request.options, request.direction, request.mode, &policy, size);
@@ -140,13 +146,18 @@ impl Endpoint {
         self.release_opening(index);
         let Some(entry) = self.table.get(index) else { return };
         if matches!(entry.phase, Phase::Opening) {
-            let (code, message) = failure.told();
-            self.replies.push_back(Reply {
-                socket: entry.socket,
-                peer: entry.peer,
-                local_ip: entry.local_ip,
-                answer: Answer::Error(code, message),
-            });
+            if failure.kind == FailureKind::Exhausted {
+                // As at any other limit: silence, for the client will ask again, and room for when it does.
+                self.evict(now);
+            } else {
+                let (code, message) = failure.told();
+                self.replies.push_back(Reply {
+                    socket: entry.socket,
+                    peer: entry.peer,
+                    local_ip: entry.local_ip,
+                    answer: Answer::Error(code, message),
+                });
+            }
             self.conclude(now, index, failure.into_outcome());
         }
     }
@@ -250,13 +261,15 @@ impl super::entry::Entry {
 
     /// When the running job has taken too long. A commit may take its time, and so may a client's own storage.
     pub(super) fn storage_deadline(&self, timeout: Duration) -> Option<Instant> {
-        let Running { kind, since } = self.storage.running?;
-        let bounded = match kind {
-            JobKind::Open | JobKind::Read | JobKind::Write => true,
-            JobKind::Commit | JobKind::Close => false,
+        let since = match self.storage.running {
+            Some(Running { kind: JobKind::Open | JobKind::Read | JobKind::Write, since }) => since,
+            Some(Running { kind: JobKind::Commit | JobKind::Close, .. }) => return None,
+            // It waits for another writer to let go.
+            None if matches!(self.phase, Phase::Opening) => self.started,
+            None => return None,
         };
         let ours = matches!(self.side, super::entry::Side::Server { .. });
         let ended = matches!(self.phase, Phase::Closing) || self.verdict.is_some();
-        (bounded && ours && !ended).then(|| since + timeout)
+        (ours && !ended).then(|| since + timeout)
     }
 }

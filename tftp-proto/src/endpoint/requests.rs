@@ -172,7 +172,7 @@ impl Endpoint {
     }
 
     /// Forgets the oldest transfer whose peer has not answered, and whose place is free at once.
-    fn evict(&mut self, now: Instant) -> bool {
+    pub(super) fn evict(&mut self, now: Instant) -> bool {
         while let Some(id) = self.arrivals.pop_front() {
             let Some(entry) = self.entry(id) else { continue };
             if entry.is_proved() || matches!(entry.phase, Phase::Closing) {

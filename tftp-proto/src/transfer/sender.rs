@@ -241,7 +241,11 @@ impl<C: AsRef<[u8]>> Sender<C> {
     pub fn poll(&mut self, now: Instant, out: &mut [u8]) -> SenderAction {
         match self.state {
             State::Sending | State::Starved { .. } => {}
-            State::Waiting { deadline } => return self.read_ahead().unwrap_or(SenderAction::Wait(Some(deadline))),
+            State::Waiting { deadline } => {
+                // A forged address is not worth memory.
+                let read = if self.retry.is_proved() { self.read_ahead() } else { None };
+                return read.unwrap_or(SenderAction::Wait(Some(deadline)));
+            }
             State::Done => return SenderAction::Done,
             State::GaveUp => return SenderAction::GaveUp,
         }
