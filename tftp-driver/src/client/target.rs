@@ -13,7 +13,7 @@ const PORT: u16 = 69;
 /// sense is an error once it is used.
 ///
 /// Text may be `host`, `host:port`, `192.0.2.1`, `2001:db8::1`, `[2001:db8::1]:port`. The port is 69 unless given. The
-/// addresses of a name are asked in turn, in the order the system gives them.
+/// addresses of a name are asked in turn, in the order the system gives them, round after round until one answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target(Kind);
 

@@ -107,12 +107,34 @@ pub(crate) async fn addresses_are_tried_in_turn<R: Runtime>(rig: Rig<R>) {
     let memory = memory();
     memory.insert("file", "here").unwrap();
     let server = rig.serve(memory);
-    let silent = rig.peer();
+    let (mut silent, mut slow) = (rig.peer(), rig.peer());
     let client = rig.client_with(|builder| builder.timing(fast()));
     let unreachable: SocketAddr = "[::1]:1".parse().unwrap();
     let mut download = client.get(vec![silent.address(), unreachable, server.address()], "file").await.unwrap();
     assert_eq!(read_to_end(&mut download).await.unwrap(), b"here");
     assert_eq!(download.report().unwrap().peer.ip(), server.address().ip());
+
+    // One that misses the first round is asked again.
+    let addresses = vec![silent.address(), slow.address()];
+    let answering = async {
+        for _ in 0..2 {
+            slow.receive().await;
+        }
+        let (_, from) = slow.receive().await;
+        slow.send(&data(1, b"late"), from);
+    };
+    let transfer = async {
+        let mut download = client.get(addresses, "file").await.unwrap();
+        assert_eq!(read_to_end(&mut download).await.unwrap(), b"late");
+    };
+    join(answering, transfer).await;
+    for _ in 0..4 {
+        silent.receive().await;
+    }
+
+    // And there is an end to it.
+    let error = client.get(vec![silent.address(), slow.address()], "file").await.unwrap_err();
+    assert!(matches!(error, Error::TimedOut(_)), "{error}");
 }
 
 pub(crate) async fn silence_ends_in_a_timeout<R: Runtime>(rig: Rig<R>) {

@@ -62,12 +62,12 @@ pub(crate) async fn sizes_and_parameters_are_known<R: Runtime>(rig: Rig<R>) {
     let memory = memory();
     memory.insert("file", content(3, 12_345)).unwrap();
     let server = rig.serve(memory);
-    let client = rig.client_with(|builder| builder.block_size(1024).window_size(4).timeout(3).timing(fast()));
+    let client = rig.client_with(|builder| builder.block_size(1024).window_size(4).timeout(1).timing(fast()));
     let mut download = client.get(server.address(), "file").await.unwrap();
     assert_eq!(download.size(), Some(12_345));
     let parameters = *download.parameters();
     assert_eq!((parameters.block_size, parameters.window_size), (1024, 4));
-    assert_eq!(parameters.timeout, Some(Duration::from_secs(3)));
+    assert_eq!(parameters.timeout, Some(Duration::from_secs(1)));
     assert!(download.report().is_none());
     assert_eq!(read_to_end(&mut download).await.unwrap().len(), 12_345);
     assert_eq!(download.report().unwrap().outcome, Outcome::Completed);
