@@ -20,8 +20,8 @@ const STORAGE_PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct ShutdownState {
     how: Shutdown,
-    /// Once every transfer has ended: how long last answers are repeated, and storage is waited for, at most.
-    linger: Option<Instant>,
+    /// Once only storage is waited for: until when.
+    storage_patience: Option<Instant>,
 }
 
 impl Endpoint {
@@ -99,7 +99,7 @@ impl Endpoint {
     ///
     /// [`Shutdown::Immediate`] may follow [`Shutdown::Graceful`]; nothing takes back what was said before.
     pub fn shutdown(&mut self, now: Instant, how: Shutdown) {
-        let state = self.shutdown.get_or_insert(ShutdownState { how, linger: None });
+        let state = self.shutdown.get_or_insert(ShutdownState { how, storage_patience: None });
         if how == Shutdown::Immediate {
             state.how = how;
             for id in self.all_ids() {
@@ -108,31 +108,18 @@ impl Endpoint {
         }
     }
 
-    /// Whether a shutdown is complete.
-    pub(super) fn is_finished(&mut self, now: Instant) -> bool {
-        let Some(state) = &mut self.shutdown else { return false };
+    /// When a shutdown is complete, as far as that is known: last answers are repeated for long enough, and storage that
+    /// hangs was waited for.
+    pub(super) fn shutdown_deadline(&mut self, now: Instant) -> Option<Instant> {
+        let state = self.shutdown.as_mut()?;
         if self.table.len() > self.closing {
-            state.linger = None;
-            return false;
+            state.storage_patience = None;
+            return None;
         }
-        let table = &self.table;
-        let tombstones = &self.tombstones;
-        let until = *state.linger.get_or_insert_with(|| {
-            if !table.is_empty() {
-                now + STORAGE_PATIENCE
-            } else if state.how == Shutdown::Graceful {
-                tombstones.enough().unwrap_or(now)
-            } else {
-                now
-            }
-        });
-        // What was waited for may be gone sooner.
-        let quiet = || state.how == Shutdown::Immediate || tombstones.enough().is_none_or(|enough| enough <= now);
-        until <= now || (table.is_empty() && quiet())
-    }
-
-    /// When last answers are not repeated any more, in a shutdown.
-    pub(super) fn linger_deadline(&self) -> Option<Instant> {
-        self.shutdown.as_ref().and_then(|state| state.linger)
+        if !self.table.is_empty() {
+            return Some(*state.storage_patience.get_or_insert(now + STORAGE_PATIENCE));
+        }
+        let dallying = self.tombstones.enough().filter(|_| state.how == Shutdown::Graceful);
+        Some(dallying.unwrap_or(now))
     }
 }

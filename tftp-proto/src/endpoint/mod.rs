@@ -176,18 +176,16 @@ impl Endpoint {
             if let Some(event) = self.saturation.report(now) {
                 return Action::Event(event);
             }
-            if self.is_finished(now) {
+            let shutdown = self.shutdown_deadline(now);
+            if shutdown.is_some_and(|deadline| deadline <= now) {
                 return Action::Finished;
             }
-            return Action::Wait(self.next_deadline());
+            return Action::Wait(self.next_deadline(shutdown));
         }
     }
 
-    fn next_deadline(&self) -> Option<Instant> {
-        [self.timers.next(), self.tombstones.next(), self.saturation.next(), self.linger_deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+    fn next_deadline(&self, shutdown: Option<Instant>) -> Option<Instant> {
+        [self.timers.next(), self.tombstones.next(), self.saturation.next(), shutdown].into_iter().flatten().min()
     }
 
     /// Bytes of the file that a transfer has delivered so far. `None` if it has ended.
