@@ -1,5 +1,7 @@
 //! The protocol's types that programs meet: settings, events and reports.
 
+/// What files are made of, as storage sees them.
+pub use bytes::Bytes;
 pub use tftp_proto::Stats;
 pub use tftp_proto::config::{OptionPolicy, Timing};
 pub use tftp_proto::endpoint::{Event, Limits, Outcome, RefusedReason, Report, Role, StartError, TransferId};

@@ -4,7 +4,10 @@
 use std::io;
 use std::time::Duration;
 
-use tftp_tokio::storage::{Memory, WritePolicy};
+use bytes::Bytes;
+use tftp_tokio::storage::{
+    Context, Memory, NoWriter, ReadRequest, Reader, Storage, StorageError, WritePolicy, WriteRequest,
+};
 use tftp_tokio::{Client, Download, Error, Event, Options, Outcome, Server, Timing};
 use tokio::io::{AsyncReadExt, copy};
 use tokio::time::Instant;
@@ -118,6 +121,61 @@ async fn paused_time_gives_up_on_a_vanished_client() {
     let client = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     client.send_to(b"\0\x01file\0octet\0", address).unwrap();
     assert_eq!(heard.recv().await, Some(Outcome::TimedOut));
+}
+
+/// Opens files that can never be read.
+struct Hanging;
+
+struct HangingReader;
+
+impl Storage for Hanging {
+    type Reader = HangingReader;
+    type Writer = NoWriter;
+
+    async fn open_read(&self, _: &ReadRequest, _: &Context) -> Result<HangingReader, StorageError> {
+        Ok(HangingReader)
+    }
+
+    async fn open_write(&self, _: &WriteRequest, _: &Context) -> Result<NoWriter, StorageError> {
+        std::future::pending().await
+    }
+}
+
+impl Reader for HangingReader {
+    fn size(&self) -> Option<u64> {
+        Some(1000)
+    }
+
+    async fn read_at(&mut self, _: u64, _: usize) -> Result<Bytes, StorageError> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn storage_that_hangs_hangs_neither_its_clients_nor_a_stop() {
+    let server = Server::builder().listen("127.0.0.1:0".parse().unwrap()).storage(Hanging).bind().unwrap();
+    let (address, handle) = (server.local_addrs()[0], server.handle());
+    let serving = tokio::spawn(server);
+    let client =
+        Client::builder().timing(Timing { give_up_after: Duration::from_secs(600), ..Timing::default() }).build();
+    let mut got = Vec::new();
+    let error = client.get(address, "file").await.unwrap().read_to_end(&mut got).await.unwrap_err();
+    let error = error.into_inner().unwrap().downcast::<Error>().unwrap();
+    assert!(matches!(*error, Error::Refused { .. }), "{error}");
+
+    let reading = tokio::spawn(async move {
+        let mut got = Vec::new();
+        client.get(address, "file").await?.read_to_end(&mut got).await?;
+        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
+    });
+    let writing = tokio::spawn(async move { Client::new().put(address, "file", &b"data"[..], None).await });
+    while handle.active_transfers() < 2 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    handle.stop();
+    assert!(reading.await.unwrap().is_err());
+    assert!(writing.await.unwrap().is_err());
+    serving.await.unwrap().unwrap();
 }
 
 #[test]

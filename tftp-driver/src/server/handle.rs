@@ -23,7 +23,8 @@ impl ServerHandle {
     }
 
     /// Ends every transfer with an ERROR packet and aborts the uploads; the server's future ends once they are cleaned
-    /// up. A commit that has begun is awaited. No effect on a server that has ended.
+    /// up. A commit that has begun is awaited. Storage that hangs holds up the end for some seconds, not for ever. No
+    /// effect on a server that has ended.
     pub fn stop(&self) {
         self.send(Shutdown::Immediate);
     }
