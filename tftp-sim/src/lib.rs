@@ -6,7 +6,7 @@
 //!   moves by hand, with a model of storage ([`store`]) behind each endpoint and the invariants ([`ledger`]) checked
 //!   after every step.
 //! * [`model`]: two [`Transfer`](tftp_proto::transfer::Transfer)s in every way in which they can go: a search.
-//! * [`bench`]: one endpoint on a network that loses nothing and takes no time, for tests that are a dialogue.
+//! * [`mod@bench`]: one endpoint on a network that loses nothing and takes no time, for tests that are a dialogue.
 //!
 //! Same seed, same trace.
 #![forbid(unsafe_code)]
