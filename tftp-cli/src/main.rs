@@ -1,6 +1,7 @@
-//! The reference TFTP server and client: `tftp-cli serve`, `get` and `put`.
+//! The reference TFTP server and client: `tftp-cli serve`, `get`, `put` and `bench`.
 
 mod args;
+mod bench;
 mod client;
 mod escape;
 mod exit;
@@ -8,12 +9,13 @@ mod logging;
 mod remote;
 mod serve;
 mod signals;
+mod terminal;
 mod units;
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use args::{Cli, Command};
+use args::{Cli, Command, CompletionsArgs};
 use exit::{Exit, Failure};
 
 fn main() -> ExitCode {
@@ -28,6 +30,8 @@ fn main() -> ExitCode {
             Command::Serve(args) => serve::run(args).await,
             Command::Get(args) => client::get(args).await,
             Command::Put(args) => client::put(args).await,
+            Command::Bench(args) => bench::run(args).await,
+            Command::Completions(args) => completions(args),
         }
     });
     // A read of standard input that nobody waits for any more must not keep the process.
@@ -36,6 +40,13 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => fail(&failure),
     }
+}
+
+fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::definition(), "tftp-cli", &mut script);
+    let written = std::io::stdout().write_all(&script);
+    written.map_err(|error| Failure::new(Exit::LocalIo, format!("cannot write the script: {error}")))
 }
 
 fn fail(failure: &Failure) -> ExitCode {

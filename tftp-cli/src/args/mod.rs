@@ -7,9 +7,11 @@ pub(crate) use serve::{ServeArgs, TimingArgs};
 pub(crate) use transfer::{ClientArgs, GetArgs, PutArgs};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use tftp_tokio::OptionKind;
 
+use crate::bench::BenchArgs;
 use crate::exit::EXIT_CODES;
 
 const EXAMPLES: &str = "\
@@ -20,6 +22,12 @@ Examples:
   tftp-cli put running.cfg 192.0.2.1 backup/   upload to backup/running.cfg
 
 Every command explains its options, with examples: tftp-cli serve --help";
+
+const COMPLETIONS: &str = "\
+Where it belongs:
+  bash  tftp-cli completions bash > ~/.local/share/bash-completion/completions/tftp-cli
+  fish  tftp-cli completions fish > ~/.config/fish/completions/tftp-cli.fish
+  zsh   tftp-cli completions zsh > DIRECTORY/_tftp-cli, with a directory of $fpath";
 
 /// A TFTP server and client (RFC 1350, 2347, 2348, 2349, 7440).
 #[derive(Debug, Parser)]
@@ -34,17 +42,25 @@ Every command explains its options, with examples: tftp-cli serve --help";
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
+    /// The same as in the command's own arguments: on which side of its name they stood does not matter.
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 impl Cli {
     /// The arguments of this process; exits with a message if they are wrong.
     pub(crate) fn from_environment() -> Self {
         let matches = Self::definition().get_matches();
-        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+        let cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        // clap looks for conflicts on each side of the command's name alone.
+        if cli.output.quiet && cli.output.verbose > 0 {
+            Self::definition().error(ErrorKind::ArgumentConflict, "--quiet contradicts --verbose").exit();
+        }
+        cli
     }
 
     /// The definition with a help that names the rule for environment variables once, not at every option.
-    fn definition() -> clap::Command {
+    pub(crate) fn definition() -> clap::Command {
         Self::command().mut_subcommands(|command| command.mut_args(|arg| arg.hide_env(true)))
     }
 }
@@ -54,6 +70,16 @@ pub(crate) enum Command {
     Serve(Box<ServeArgs>),
     Get(Box<GetArgs>),
     Put(Box<PutArgs>),
+    Bench(Box<BenchArgs>),
+    Completions(CompletionsArgs),
+}
+
+/// Print a script that completes commands and options in a shell
+#[derive(Debug, Args)]
+#[command(after_help = COMPLETIONS)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
 }
 
 /// What every command has.
@@ -61,10 +87,10 @@ pub(crate) enum Command {
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
     /// Say more; twice for even more
-    #[arg(short, long, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     /// Say less: only warnings and errors
-    #[arg(short, long, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
 }
 
@@ -76,7 +102,7 @@ fn option_kind() -> impl TypedValueParser<Value = OptionKind> {
 }
 
 /// Flags can come from the environment as 1/0, true/false, yes/no, on/off.
-fn flag() -> clap::builder::BoolishValueParser {
+pub(crate) fn flag() -> clap::builder::BoolishValueParser {
     clap::builder::BoolishValueParser::new()
 }
 
@@ -87,6 +113,20 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         Cli::definition().debug_assert();
+    }
+
+    #[test]
+    fn verbose_and_quiet_stand_before_or_behind_the_command() {
+        let output = |args: &[&str]| {
+            let Command::Get(args) = Cli::try_parse_from(args).unwrap().command else { panic!("not get") };
+            (args.client.output.verbose, args.client.output.quiet)
+        };
+        assert_eq!(output(&["tftp-cli", "-vv", "get", "h", "a"]), (2, false));
+        assert_eq!(output(&["tftp-cli", "get", "h", "a", "-vv"]), (2, false));
+        assert_eq!(output(&["tftp-cli", "-q", "get", "h", "a"]), (0, true));
+        assert_eq!(output(&["tftp-cli", "get", "-q", "h", "a"]), (0, true));
+        let cli = Cli::try_parse_from(["tftp-cli", "-q", "get", "h", "a", "-v"]).unwrap();
+        assert_eq!((cli.output.verbose, cli.output.quiet), (1, true), "a conflict must show in one place");
     }
 
     #[test]

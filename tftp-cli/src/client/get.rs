@@ -1,7 +1,6 @@
 //! `get`.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
@@ -13,7 +12,7 @@ use super::target::Target;
 use super::{Failed, Story, say};
 use crate::args::GetArgs;
 use crate::exit::{Exit, Failure};
-use crate::logging::{self, Normal};
+use crate::logging;
 use crate::remote::Remote;
 use crate::signals::Signals;
 use crate::units::show_size;
@@ -22,15 +21,9 @@ use tftp_tokio::{Direction, Download, Error as ClientError};
 /// Bytes written at once: a hop to the blocking pool for every block would be most of the work.
 const CHUNK: usize = 256 << 10;
 
-/// How long to stay for a server that did not get the last acknowledgement: long enough for it to notice, which takes
-/// a few round trips, and short enough for a loop over many files.
-fn dally(round_trip: Duration) -> Duration {
-    (round_trip * 4).clamp(Duration::from_millis(250), Duration::from_secs(1))
-}
-
 /// Downloads a file.
 pub(crate) async fn get(args: &GetArgs) -> Result<(), Failure> {
-    logging::init(Normal::Warn, &args.client.output, false);
+    logging::init_client(&args.client.output);
     let mut remote = Remote::parse(&args.server, args.path.as_deref())?;
     remote.complete_name(None)?;
     let mut story = Story {
@@ -52,7 +45,7 @@ pub(crate) async fn get(args: &GetArgs) -> Result<(), Failure> {
 
 async fn run(args: &GetArgs, remote: &Remote, target: Target) -> Result<Facts, Failed> {
     let mut signals = Signals::new().map_err(|error| Failure::new(Exit::Other, error.to_string()))?;
-    let (download, dally) = tokio::select! {
+    let download = tokio::select! {
         download = transfer(args, remote, &target) => download?,
         stop = signals.next() => {
             let message = format!("stopped by {}; {} was not written", stop.name(), target.display());
@@ -64,7 +57,7 @@ async fn run(args: &GetArgs, remote: &Remote, target: Target) -> Result<Facts, F
     let facts = download.report().map(Facts::of);
     let facts = facts.ok_or_else(|| Failure::new(Exit::Other, format!("{remote}: the transfer has no end")))?;
     // What may go wrong while we dally is not the file's problem.
-    let (committed, _) = tokio::join!(commit, tokio::time::timeout(dally, download.finish()));
+    let (committed, _) = tokio::join!(commit, download.finish());
     committed.map_err(|error| Failure::new(Exit::Other, error.to_string()))??;
     if let Some(announced) = facts.size_mismatch() {
         say(&format!(
@@ -75,8 +68,8 @@ async fn run(args: &GetArgs, remote: &Remote, target: Target) -> Result<Facts, F
     Ok(facts)
 }
 
-/// Everything up to the end of the file, written and flushed; and how long to dally after it.
-async fn transfer(args: &GetArgs, remote: &Remote, target: &Target) -> Result<(Download, Duration), Failed> {
+/// Everything up to the end of the file, written and flushed.
+async fn transfer(args: &GetArgs, remote: &Remote, target: &Target) -> Result<Download, Failed> {
     let client = settings::client(&args.client, remote, args.max_size)?;
     let addresses = settings::resolve(&args.client, remote).await?;
     let explain = |error: &ClientError| explain(error, Direction::Read, remote, &addresses);
@@ -84,11 +77,9 @@ async fn transfer(args: &GetArgs, remote: &Remote, target: &Target) -> Result<(D
     let wanted = !args.client.output.quiet && !args.client.no_progress && !target.is_terminal();
     let progress = Progress::new(wanted, &crate::escape::escape(name.as_bytes()));
 
-    let asked = Instant::now();
     let download = client.get(addresses.clone(), &remote.path).await;
     let mut download = download.map_err(|error| explain(&error))?;
     tracing::debug!(parameters = ?download.parameters(), "the server answered");
-    let dally = dally(asked.elapsed());
     progress.started(download.size());
 
     let mut writer: Box<dyn AsyncWrite + Send + Unpin> = match target.writer()? {
@@ -103,7 +94,7 @@ async fn transfer(args: &GetArgs, remote: &Remote, target: &Target) -> Result<(D
         writer.write_all(bytes).await.map_err(|error| stuck(target, &error, &download))?;
     }
     writer.flush().await.map_err(|error| stuck(target, &error, &download))?;
-    Ok((download, dally))
+    Ok(download)
 }
 
 /// Reads until `buffer` is full or the end is reached.

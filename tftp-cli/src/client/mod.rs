@@ -11,7 +11,7 @@ mod target;
 
 pub(crate) use get::get;
 pub(crate) use put::put;
-pub(crate) use target::show;
+pub(crate) use target::{local, show};
 
 use crate::args::ClientArgs;
 use crate::exit::Failure;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::exit::Failure;
 use crate::units::{show_rate, show_seconds, show_size};
-use tftp_tokio::{Mode, Parameters, Report};
+use tftp_tokio::{Mode, Options, Report};
 
 /// What a transfer did, as far as it came.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +17,8 @@ pub(crate) struct Facts {
     pub(crate) duration: Duration,
     pub(crate) retransmissions: u64,
     pub(crate) agreed: Option<Agreed>,
+    /// What the server granted.
+    pub(crate) options: Options,
 }
 
 /// What client and server agreed on.
@@ -27,8 +29,6 @@ pub(crate) struct Agreed {
     pub(crate) mode: Mode,
     /// As the server, or the client of a put, announced it.
     pub(crate) size: Option<u64>,
-    /// Whether any option was granted.
-    pub(crate) options: bool,
 }
 
 impl Facts {
@@ -43,8 +43,8 @@ impl Facts {
                 window_size: parameters.window_size,
                 mode: parameters.mode,
                 size: parameters.transfer_size,
-                options: parameters != Parameters::without_options(parameters.mode),
             }),
+            options: report.options,
         }
     }
 
@@ -54,7 +54,7 @@ impl Facts {
         let mut text = format!("{} in {} ({})", show_size(bytes), show_seconds(duration), show_rate(bytes, duration));
         if let Some(agreed) = self.agreed {
             text += &format!(", block size {}, window {}", agreed.block_size, agreed.window_size);
-            if !agreed.options {
+            if self.options == Options::NONE {
                 text += " (no options granted)";
             }
             if agreed.mode == Mode::Netascii {
@@ -84,6 +84,8 @@ impl Facts {
             set("window_size", json!(agreed.window_size));
             set("mode", json!(if agreed.mode == Mode::Netascii { "netascii" } else { "octet" }));
             set("announced_size", json!(agreed.size));
+            let options = self.options.iter().map(|(kind, value)| (kind.name().to_owned(), json!(value)));
+            set("options", Value::Object(options.collect()));
         }
     }
 }
@@ -147,15 +149,17 @@ mod tests {
             bytes: 2048,
             duration: Duration::from_millis(1500),
             retransmissions: 0,
-            agreed: Some(Agreed { block_size: 512, window_size: 1, mode: Mode::Octet, size: None, options: false }),
+            agreed: Some(Agreed { block_size: 512, window_size: 1, mode: Mode::Octet, size: None }),
+            options: Options::NONE,
         }
     }
 
     #[test]
     fn people_read_how_much_how_fast_and_how() {
         assert_eq!(facts().describe(), "2.0 KiB in 1.500 s (1.3 KiB/s), block size 512, window 1 (no options granted)");
-        let agreed = Agreed { block_size: 1428, window_size: 16, mode: Mode::Netascii, size: None, options: true };
-        let lossy = Facts { retransmissions: 3, agreed: Some(agreed), ..facts() };
+        let agreed = Agreed { block_size: 1428, window_size: 16, mode: Mode::Netascii, size: None };
+        let options = Options { block_size: Some(1428), window_size: Some(16), ..Options::NONE };
+        let lossy = Facts { retransmissions: 3, agreed: Some(agreed), options, ..facts() };
         assert_eq!(
             lossy.describe(),
             "2.0 KiB in 1.500 s (1.3 KiB/s), block size 1428, window 16, netascii, 3 retransmitted"
@@ -164,10 +168,8 @@ mod tests {
 
     #[test]
     fn a_size_that_does_not_come_true_is_noticed() {
-        let with = |mode, size| Facts {
-            agreed: Some(Agreed { block_size: 512, window_size: 1, mode, size, options: true }),
-            ..facts()
-        };
+        let with =
+            |mode, size| Facts { agreed: Some(Agreed { block_size: 512, window_size: 1, mode, size }), ..facts() };
         assert_eq!(with(Mode::Octet, Some(2048)).size_mismatch(), None);
         assert_eq!(with(Mode::Octet, Some(4096)).size_mismatch(), Some(4096));
         assert_eq!(with(Mode::Netascii, Some(4096)).size_mismatch(), None);
@@ -189,6 +191,7 @@ mod tests {
         assert_eq!(value["exit_code"], 0);
         assert_eq!(value["bytes"], 2048);
         assert_eq!(value["mode"], "octet");
+        assert_eq!(value["options"], json!({}));
         assert_eq!(value.to_string().lines().count(), 1);
         ending.result = Err(Failure::new(Exit::NotFound, "no such file"));
         ending.facts = None;

@@ -3,7 +3,9 @@
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::terminal;
 
 const SIZED: &str = "{msg} {wide_bar} {percent:>3}% {bytes:>10}/{total_bytes} {bytes_per_sec:>12} {eta:>4} left";
 const UNSIZED: &str = "{msg} {spinner} {bytes} {bytes_per_sec} {elapsed}";
@@ -18,7 +20,7 @@ impl Progress {
         if !wanted || !std::io::stderr().is_terminal() {
             return Self(ProgressBar::hidden());
         }
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let bar = ProgressBar::with_draw_target(None, terminal::draw_target());
         bar.set_style(style(UNSIZED));
         bar.set_message(name.to_owned());
         // A server that keeps us waiting must not look like a bar that hangs.

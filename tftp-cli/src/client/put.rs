@@ -8,14 +8,14 @@ use super::{Failed, Story, settings};
 use crate::args::PutArgs;
 use crate::escape::escape;
 use crate::exit::{Exit, Failure};
-use crate::logging::{self, Normal};
+use crate::logging;
 use crate::remote::Remote;
 use crate::signals::Signals;
 use tftp_tokio::Direction;
 
 /// Uploads a file.
 pub(crate) async fn put(args: &PutArgs) -> Result<(), Failure> {
-    logging::init(Normal::Warn, &args.client.output, false);
+    logging::init_client(&args.client.output);
     let mut remote = Remote::parse(&args.server, args.path.as_deref())?;
     remote.complete_name(name(&args.file))?;
     let story = Story {

@@ -1,9 +1,11 @@
 //! The server.
 
+mod activation;
 mod content;
 mod listen;
 mod refused;
 mod story;
+mod system;
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,9 +16,10 @@ pub(crate) use listen::Listen;
 
 use crate::args::{ServeArgs, TimingArgs};
 use crate::exit::{Exit, Failure};
-use crate::logging::{self, Normal};
+use crate::logging;
 use crate::signals::Signals;
 use crate::units::count;
+use activation::{Phase, notify};
 use content::Content;
 use story::{Story, Totals};
 use tftp_tokio::{Limits, OptionPolicy, Server, ServerHandle, Timing, TransferPorts};
@@ -30,10 +33,14 @@ const DRAIN_REPORT: Duration = Duration::from_secs(5);
 /// Serves until it is told to stop.
 pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     let content = Content::of(args)?;
-    logging::init(Normal::Info, &args.output, args.json);
+    let passed = activation::sockets()?;
+    let log = logging::init_server(&args.output, args.json);
+    let _log = log.map_err(|error| Failure::new(Exit::Other, format!("cannot start the log: {error}")))?;
     // Before the first line is out: whoever reads it may stop us.
     let signals =
-        Signals::new().map_err(|error| Failure::new(Exit::Other, format!("cannot watch signals: {error}")))?;
+        Signals::new().map_err(|error| Failure::new(Exit::Other, format!("cannot watch for signals: {error}")))?;
+    let raised = system::raise_file_limit();
+    system::survive_file_size_limit();
 
     let story = Story::new(args.json, args.policy.max_transfers);
     let totals = story.totals();
@@ -53,8 +60,17 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     for address in args.network.listen.iter().flat_map(|listen| listen.addresses(has_ipv6)) {
         builder = builder.listen(address);
     }
+    let activated = passed.len() as u64;
+    builder = passed.into_iter().fold(builder, |builder, socket| builder.listen_on(socket));
     let server = builder.bind().map_err(|error| refused::explain(&error))?;
     announce(args, &content, server.local_addrs());
+    notify(Phase::Ready);
+    if let Some((from, to)) = raised {
+        tracing::debug!(from, to, "raised the limit of open files");
+    }
+    if activated > 0 {
+        tracing::info!(sockets = activated, "using {} of the service manager", count(activated, "socket"));
+    }
     if leftovers > 0 {
         tracing::info!(files = leftovers, "removed unfinished uploads of an earlier run");
     }
@@ -99,6 +115,7 @@ async fn serve(
         stop = signals.next() => stop,
     };
     handle.shutdown();
+    notify(Phase::Stopping);
     let left = handle.active_transfers() as u64;
     if left == 0 {
         tracing::info!("{}: stopping", first.name());
@@ -130,7 +147,9 @@ async fn serve(
         // Storage that hangs must not hold us.
         third = signals.next() => tracing::warn!("{}: not waiting for storage", third.name()),
     }
-    Err(Failure::new(second.exit(), "stopped before all transfers had ended"))
+    // The log has said so; standard error may be what holds us up.
+    let failure = Failure::new(second.exit(), "stopped before all transfers had ended");
+    Err(Failure { reported: true, ..failure })
 }
 
 fn ended(result: io::Result<()>, totals: &Totals) -> Result<(), Failure> {

@@ -48,6 +48,7 @@ fn privileged(port: u16) -> String {
         hint += &format!(
             "- or give it to this program:  sudo setcap cap_net_bind_service=+ep {program}\n\
              - or to a systemd service:     AmbientCapabilities=CAP_NET_BIND_SERVICE\n\
+             - or let systemd open it:      ListenDatagram={port} in a .socket unit (socket activation)\n\
              - or lower the system's limit: sudo sysctl net.ipv4.ip_unprivileged_port_start={port}"
         );
     } else {
@@ -73,6 +74,7 @@ mod tests {
         assert!(text.contains("--listen :6969"), "{text}");
         if cfg!(target_os = "linux") {
             assert!(text.contains("setcap cap_net_bind_service=+ep /"), "{text}");
+            assert!(text.contains("ListenDatagram=69"), "{text}");
             assert!(text.contains("ip_unprivileged_port_start=69"), "{text}");
         }
     }

@@ -27,12 +27,31 @@ fn help_of_put() {
 }
 
 #[test]
+fn help_of_bench() {
+    insta::assert_snapshot!(help(&["bench", "--help"]));
+}
+
+#[test]
 fn a_command_without_arguments_prints_the_help_and_fails() {
-    run(&[]).failed_with(2).says("Usage: tftp-cli <COMMAND>");
+    run(&[]).failed_with(2).says("Usage: tftp-cli [OPTIONS] <COMMAND>");
 }
 
 #[test]
 fn the_version_is_that_of_the_package() {
     let ended = run(&["--version"]).succeeded();
     assert_eq!(ended.stdout, format!("tftp-cli {}\n", env!("CARGO_PKG_VERSION")).as_bytes());
+}
+
+#[test]
+fn every_shell_has_its_completions() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        assert!(help(&["completions", shell]).contains("port-range"), "{shell}");
+    }
+}
+
+#[test]
+fn quiet_and_verbose_contradict_each_other_wherever_they_stand() {
+    for args in [&["get", "-q", "-v", "127.0.0.1", "a"][..], &["-q", "get", "-v", "127.0.0.1", "a"]] {
+        run(args).failed_with(2).says("--verbose");
+    }
 }

@@ -3,10 +3,13 @@
 // What clippy allows in tests it does not see in their helpers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod activation;
+mod bench;
 mod download;
 mod failures;
 mod fake;
 mod help;
+mod limits;
 mod logs;
 mod policy;
 mod ports;

@@ -15,13 +15,26 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The program, without the settings of whoever runs the tests.
 pub(crate) fn command(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tftp-cli"));
+    let mut command = plain(env!("CARGO_BIN_EXE_tftp-cli"));
+    command.args(args);
+    command
+}
+
+/// The program started by a script of `sh`, in which it is `$0` and its arguments are `$@`.
+pub(crate) fn shell(script: &str, args: &[&str]) -> Command {
+    let mut command = plain("sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_tftp-cli")]).args(args);
+    command
+}
+
+fn plain(program: &str) -> Command {
+    let mut command = Command::new(program);
     for (key, _) in std::env::vars_os() {
         if key.to_string_lossy().starts_with("TFTP_") {
             command.env_remove(key);
         }
     }
-    command.env("COLUMNS", "100").args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.env("COLUMNS", "100").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
@@ -195,6 +208,10 @@ impl Server {
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("tftp://{}/{path}", self.address)
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

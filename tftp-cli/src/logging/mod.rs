@@ -1,27 +1,49 @@
 //! Where log lines go and what they look like.
 
+mod queue;
+
 use std::io::{self, IsTerminal as _};
 
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
 
 use crate::args::OutputArgs;
+use queue::Queue;
+pub(crate) use queue::QueueGuard;
 
 /// The level at which a command logs when nothing else is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Normal {
+enum Normal {
     /// A server tells its story.
     Info,
     /// A client has a summary of its own.
     Warn,
 }
 
-/// Sends log lines to standard error.
-pub(crate) fn init(normal: Normal, output: &OutputArgs, json: bool) {
+/// Sends a server's log to standard error without ever waiting for it. The lines that are queued when the guard is
+/// dropped get a moment to leave.
+pub(crate) fn init_server(output: &OutputArgs, json: bool) -> io::Result<QueueGuard> {
+    let (queue, guard) = Queue::start(io::stderr(), |lines| {
+        tracing::warn!(lines, "log lines were lost, because whatever reads standard error did not keep up");
+    })?;
+    init(Normal::Info, output, json, move || queue.clone());
+    Ok(guard)
+}
+
+/// Sends a client's log to standard error.
+pub(crate) fn init_client(output: &OutputArgs) {
+    init(Normal::Warn, output, false, io::stderr);
+}
+
+fn init<W>(normal: Normal, output: &OutputArgs, json: bool, writer: W)
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let builder = tracing_subscriber::fmt()
         .with_max_level(level(normal, output))
         .with_target(false)
-        .with_writer(io::stderr)
+        .with_writer(writer)
         // A log that cannot be written must not bring the server down.
         .log_internal_errors(false);
     if json {
