@@ -42,6 +42,37 @@ impl Default for Timing {
     }
 }
 
+/// How windows are sent to receivers that may be weaker than the network.
+///
+/// A boot ROM with room for 32 frames that asks for a window of 64 loses the end of every window that leaves at once, and
+/// some never receive again after that. So a window leaves in trains of datagrams with pauses between them, short ones at
+/// first. They grow with every acknowledgement until a whole window is one train, which costs nothing from then on, or
+/// until it shows how much the receiver takes.
+///
+/// A window is never held back for an acknowledgement (RFC 7440), and one of `first_train` blocks or fewer is never cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Pacing {
+    /// Whether windows are cut into trains at all. Default `true`.
+    pub enabled: bool,
+    /// Blocks in each of the first trains, at least 1. Default 8.
+    pub first_train: u16,
+    /// The pause between the first trains, in whole milliseconds (rounded up), 1 ms to 1 s. Default 2 ms.
+    pub first_pause: Duration,
+}
+
+impl Pacing {
+    /// Every window leaves at once.
+    pub const OFF: Self = Self { enabled: false, ..Self::DEFAULT };
+
+    pub(crate) const DEFAULT: Self = Self { enabled: true, first_train: 8, first_pause: Duration::from_millis(2) };
+}
+
+impl Default for Pacing {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
 /// The largest window either role grants or asks for, in blocks.
 ///
 /// RFC 7440 allows 65,535, but with 16-bit block numbers a window above half of them cannot tell old from new.

@@ -7,6 +7,7 @@
 //!   after every step.
 //! * [`model`]: two [`Transfer`](tftp_proto::transfer::Transfer)s in every way in which they can go: a search.
 //! * [`mod@bench`]: one endpoint on a network that loses nothing and takes no time, for tests that are a dialogue.
+//! * [`weak`]: one transfer to a receiver that is weaker than its network.
 //!
 //! Same seed, same trace.
 #![forbid(unsafe_code)]
@@ -23,4 +24,5 @@ pub mod packet;
 pub mod pair;
 pub mod store;
 pub mod trace;
+pub mod weak;
 pub mod world;

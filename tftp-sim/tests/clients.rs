@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use tftp_proto::config::Pacing;
 use tftp_proto::endpoint::{FailureKind, Outcome};
 use tftp_proto::wire::{ErrorCode, Options};
 use tftp_sim::bench::{Bench, OTHER, PEER, SERVER, TID, US, address};
@@ -69,7 +70,7 @@ fn every_captured_request_gets_its_file_or_a_quick_not_found() {
     for packet in IPXE.iter().chain(&GRUB).chain(&PXELINUX).chain(&UBOOT).chain(&[OVMF_REQUEST]) {
         let name = captures::name(packet);
         let missing = name.contains("absent") || name.contains("cfg-0") || name.contains("pxelinux.cfg/0");
-        let mut bench = Bench::server();
+        let mut bench = Bench::server_with(|config| config.pacing = Pacing::OFF);
         if missing {
             let (_, answer) = bench.request(PEER, *packet);
             assert_eq!(error_code(&answer), Some(1), "{name}");
@@ -229,7 +230,10 @@ fn uboot_refuses_another_timeout() {
 
 #[test]
 fn slow_network_cards_need_a_cap_on_the_window() {
-    let mut bench = Bench::server_with(|config| config.options.max_window = 26);
+    let mut bench = Bench::server_with(|config| {
+        config.options.max_window = 26;
+        config.pacing = Pacing::OFF;
+    });
     bench.store().insert("f", content::bytes(1, 100_000));
     let (tid, answer) = bench.request(PEER, rrq("f", "octet", &[("windowsize", "64")]));
     assert_eq!(answer, oack(&[("windowsize", "26")]));

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::admission::Admission;
-use crate::config::{OptionPolicy, Timing};
+use crate::config::{OptionPolicy, Pacing, Timing};
 
 /// What a socket is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct EndpointConfig {
     pub timing: Timing,
     /// Options granted as a server.
     pub options: OptionPolicy,
+    /// How windows are sent as a server. What is learned about a host is remembered for its next transfer.
+    pub pacing: Pacing,
     /// Limits shared with other endpoints.
     pub admission: Arc<Admission>,
     /// The largest upload accepted, in bytes after decoding. Default 2⁶³−1.
@@ -55,6 +57,7 @@ impl Default for EndpointConfig {
             sockets: Vec::new(),
             timing: Timing::default(),
             options: OptionPolicy::default(),
+            pacing: Pacing::default(),
             admission: Arc::new(Admission::default()),
             max_upload: i64::MAX as u64,
             answer_broadcasts: false,

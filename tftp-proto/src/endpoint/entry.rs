@@ -14,7 +14,7 @@ use super::event::{Outcome, Report, Role};
 use super::inbox::Inbox;
 use super::timers::Timer;
 use super::tombstones::Epitaph;
-use crate::transfer::Transfer;
+use crate::transfer::{Pace, Transfer};
 use crate::wire::{Direction, ErrorCode, Mode, Options};
 use crate::{Instant, Stats};
 
@@ -36,6 +36,8 @@ pub(super) struct Entry {
     /// When the state machine wants to be woken.
     pub(super) wake: Option<Instant>,
     pub(super) started: Instant,
+    /// What the peer takes at most, if its request showed who it is.
+    pub(super) recognised: Option<Pace>,
     /// Bytes that a receiver acknowledged, kept past the end of the state machine.
     pub(super) acknowledged: u64,
     pub(super) commit_time: Option<Duration>,

@@ -124,7 +124,8 @@ impl Endpoint {
                 let window = usize::from(parameters.block_size) * usize::from(parameters.window_size);
                 let block = usize::from(parameters.block_size);
                 let read_size = window.clamp(MIN_READ, MAX_READ).min((share / 2).max(MIN_READ)) / block * block;
-                Transfer::serve_read(now, granted, timing, read_size, seed)
+                let known = entry.recognised.or_else(|| self.paths.get(now, entry.key()));
+                Transfer::serve_read(now, granted, timing, read_size, seed).with_pacing(self.config.pacing, known)
             }
             Direction::Write => Transfer::serve_write(now, granted, timing, seed),
         };

@@ -16,6 +16,8 @@ mod entry;
 mod event;
 mod inbox;
 mod jobs;
+mod paths;
+mod recognise;
 mod requests;
 mod saturation;
 mod step;
@@ -42,6 +44,7 @@ use crate::wire::{Packet, Repr};
 use crate::{Instant, Rng};
 use demux::{Network, PeerKey, Pools};
 use entry::Entry;
+use paths::Paths;
 use saturation::Saturation;
 use timers::Timers;
 use tombstones::{Answer, Tombstones};
@@ -70,6 +73,7 @@ pub struct Endpoint {
     arrivals: VecDeque<TransferId>,
     tombstones: Tombstones,
     timers: Timers,
+    paths: Paths,
     /// Transfers with something to do, in turn: one action each, so that none starves the others.
     ready: VecDeque<usize>,
     events: VecDeque<Event>,
@@ -106,6 +110,7 @@ impl Endpoint {
             arrivals: VecDeque::new(),
             tombstones: Tombstones::default(),
             timers: Timers::default(),
+            paths: Paths::default(),
             ready: VecDeque::new(),
             events: VecDeque::new(),
             replies: VecDeque::new(),

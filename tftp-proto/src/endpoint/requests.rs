@@ -9,9 +9,11 @@ use super::demux::{self, Network, PeerKey};
 use super::disposition::Ignored;
 use super::entry::{Entry, Phase, Request, Side, StorageState};
 use super::event::{Event, Outcome, RefusedReason, Report, Role};
+use super::recognise::recognise;
 use super::timers::Timer;
 use super::tombstones::Answer;
 use super::{Endpoint, SocketId};
+use crate::transfer::Pace;
 use crate::wire::{self, Direction, ErrorCode, Mode, Packet, ParseError};
 use crate::{Instant, Stats};
 
@@ -57,6 +59,7 @@ impl Endpoint {
             return Err(Ignored::Saturated);
         }
         let peer = PeerKey::new(meta.peer);
+        let recognised = recognise(request);
         let request = Request {
             direction: request.direction,
             filename: Vec::from(request.filename),
@@ -77,7 +80,7 @@ impl Endpoint {
             .pools
             .pick(group, |socket| taken == Some(socket) || tombstones.contains(socket, peer))
             .unwrap_or(meta.socket);
-        self.begin(now, meta, group, socket, request);
+        self.begin(now, meta, group, socket, request, recognised);
         Ok(())
     }
 
@@ -185,7 +188,15 @@ impl Endpoint {
     }
 
     /// Starts a transfer: storage opens the file first, and nothing is sent before that.
-    fn begin(&mut self, now: Instant, meta: &Meta, group: usize, socket: SocketId, request: Request) {
+    fn begin(
+        &mut self,
+        now: Instant,
+        meta: &Meta,
+        group: usize,
+        socket: SocketId,
+        request: Request,
+        recognised: Option<Pace>,
+    ) {
         let peer = PeerKey::new(meta.peer);
         self.tombstones.remove(socket, peer);
         let size = request.options.transfer_size.filter(|_| request.direction == Direction::Write);
@@ -203,6 +214,7 @@ impl Endpoint {
             timer: Timer::default(),
             wake: None,
             started: now,
+            recognised,
             acknowledged: 0,
             commit_time: None,
             verdict: None,

@@ -1,6 +1,7 @@
 //! One turn of one transfer: its next datagram, its next job, its next deadline.
 
 use super::action::{Action, Job, Transmit};
+use super::demux::PeerKey;
 use super::entry::{JobKind, Phase, Running, Side};
 use super::event::{Event, Outcome, RefusedReason};
 use super::inbox::Inbox;
@@ -33,6 +34,11 @@ impl Endpoint {
         let progress = transfer.handle_packet(now, packet);
         if let Some(sender) = transfer.sender() {
             entry.acknowledged = sender.bytes_acknowledged();
+        }
+        if let Some(pace) = transfer.take_pace()
+            && let Side::Server { .. } = entry.side
+        {
+            self.paths.insert(now, PeerKey::new(entry.peer), pace);
         }
         if !agreed && let Some(parameters) = transfer.parameters().copied() {
             self.established(now, index, &parameters);

@@ -61,16 +61,19 @@
 
 mod chunks;
 mod dally;
+mod pace;
+mod pacer;
 mod receiver;
 pub(crate) mod retry;
 mod sender;
 
 pub use dally::Dally;
+pub use pace::Pace;
 pub use receiver::{DataOutcome, Receiver, ReceiverAction};
 pub use sender::{AckOutcome, Sender, SenderAction};
 
 use crate::client::{Answer, Asking, ErrorAnswer, Handshake, HandshakeAction};
-use crate::config::Timing;
+use crate::config::{Pacing, Timing};
 use crate::negotiate::{Parameters, Refusal};
 use crate::wire::{Direction, ErrorCode, Options, Packet, Repr};
 use crate::{Instant, Stats};
@@ -95,6 +98,9 @@ pub struct Transfer<C> {
     stats: Stats,
     received: u64,
     read_size: usize,
+    pacing: Pacing,
+    /// What is known of the receiver when sending begins.
+    known: Option<Pace>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -192,7 +198,8 @@ impl<C: AsRef<[u8]>> Transfer<C> {
         seed: u64,
     ) -> Self {
         let retry = Retry::new(now, timing, seed);
-        let sender = Sender::new(parameters, !granted.is_empty(), read_size, retry);
+        let mut sender = Sender::new(parameters, !granted.is_empty(), read_size, retry);
+        sender.set_pacing(&Pacing::DEFAULT, None);
         Self::serve(Machine::Sending(sender), granted, parameters)
     }
 
@@ -206,7 +213,30 @@ impl<C: AsRef<[u8]>> Transfer<C> {
     /// A client's request. `read_size` is for a put, as for [`serve_read`](Self::serve_read).
     #[must_use]
     pub fn ask(now: Instant, asking: Asking, read_size: usize, seed: u64) -> Self {
-        Self::of(Machine::Asking(Handshake::new(now, asking, seed)), read_size)
+        // A server that is weak grants a small window; a client that is weak may not know that it is.
+        Self { known: Some(Pace::WHOLE), ..Self::of(Machine::Asking(Handshake::new(now, asking, seed)), read_size) }
+    }
+
+    /// How windows are cut into trains, and what is known of the receiver, where this transfer sends.
+    ///
+    /// Without it a server uses [`Pacing::default`] and knows nothing, and a client believes that its server takes what
+    /// it grants ([`Pace::WHOLE`]). It must be called before the first [`poll`](Self::poll).
+    #[must_use]
+    pub fn with_pacing(mut self, pacing: Pacing, known: Option<Pace>) -> Self {
+        self.pacing = pacing;
+        self.known = known;
+        if let Machine::Sending(sender) = &mut self.machine {
+            sender.set_pacing(&pacing, known);
+        }
+        self
+    }
+
+    /// What was learned about the receiver since the last call, if it is worth remembering for the next transfer.
+    pub fn take_pace(&mut self) -> Option<Pace> {
+        match &mut self.machine {
+            Machine::Sending(sender) => sender.take_pace(),
+            Machine::Asking(_) | Machine::Receiving(_) | Machine::Ended(_) => None,
+        }
     }
 
     fn serve(machine: Machine<C>, granted: Options, parameters: Parameters) -> Self {
@@ -224,6 +254,8 @@ impl<C: AsRef<[u8]>> Transfer<C> {
             stats: Stats { datagrams_sent: 0, datagrams_received: 0, retransmissions: 0, timeouts: 0, ignored: 0 },
             received: 0,
             read_size,
+            pacing: Pacing::DEFAULT,
+            known: None,
         }
     }
 
@@ -286,7 +318,9 @@ impl<C: AsRef<[u8]>> Transfer<C> {
         let retry = handshake.into_retry();
         match direction {
             Direction::Write => {
-                self.machine = Machine::Sending(Sender::new(parameters, false, self.read_size, retry));
+                let mut sender = Sender::new(parameters, false, self.read_size, retry);
+                sender.set_pacing(&self.pacing, self.known);
+                self.machine = Machine::Sending(sender);
                 Progress::Advanced
             }
             Direction::Read => {

@@ -1,7 +1,10 @@
 //! The sending half of a transfer: windows, gaps, retransmission (RFC 1350, RFC 7440).
 
 use super::chunks::Chunks;
+use super::pace::Pace;
+use super::pacer::Pacer;
 use super::retry::{Retry, Verdict};
+use crate::config::Pacing;
 use crate::negotiate::Parameters;
 use crate::netascii::Encoder;
 use crate::wire::{DATA_HEADER, Mode, write_data_header};
@@ -38,6 +41,8 @@ pub struct Sender<C> {
     /// The block whose ACK gives a round trip sample, and when it was sent.
     timed: Option<(u64, Instant)>,
     state: State,
+    /// How windows are cut into trains; `None`: not at all.
+    pacer: Option<Pacer>,
     retry: Retry,
     stats: Stats,
 }
@@ -48,6 +53,8 @@ enum State {
     Sending,
     /// The window has room, but the bytes are not here: storage sets the pace, no timer runs.
     Starved { since: Instant },
+    /// The window has room, but the receiver is given time for the last train.
+    Pausing { until: Instant },
     /// The whole window is out.
     Waiting { deadline: Instant },
     /// The last block was acknowledged.
@@ -125,15 +132,30 @@ impl<C: AsRef<[u8]>> Sender<C> {
             echo_expected: false,
             timed: None,
             state: State::Sending,
+            pacer: None,
             retry,
             stats: Stats::default(),
         }
     }
 
+    /// Cuts windows into trains from here on, or not. Call it before anything was sent.
+    pub(super) fn set_pacing(&mut self, pacing: &Pacing, known: Option<Pace>) {
+        let Parameters { window_size, block_size, .. } = self.parameters;
+        self.pacer = Pacer::new(pacing, window_size, block_size, known);
+        if let Some(pacer) = &mut self.pacer {
+            pacer.begin(self.base);
+        }
+    }
+
+    /// What was learned about the receiver since the last call, if it is worth remembering.
+    pub(super) fn take_pace(&mut self) -> Option<Pace> {
+        self.pacer.as_mut().and_then(Pacer::take_news)
+    }
+
     /// An ACK from the peer, with its block number as on the wire.
     pub fn handle_ack(&mut self, now: Instant, wire: u16) -> AckOutcome {
         match self.state {
-            State::Sending | State::Starved { .. } | State::Waiting { .. } => {}
+            State::Sending | State::Starved { .. } | State::Pausing { .. } | State::Waiting { .. } => {}
             State::Done | State::GaveUp => return AckOutcome::Ignored,
         }
         let oldest = self.base.saturating_sub(1);
@@ -144,12 +166,18 @@ impl<C: AsRef<[u8]>> Sender<C> {
             return AckOutcome::Ignored;
         };
         if acked < self.base {
-            return self.handle_repeated_ack();
+            return self.handle_repeated_ack(now, acked);
         }
         if let Some((block, sent_at)) = self.timed.take()
             && block == acked
         {
             self.retry.sample(now - sent_at);
+            if let Some(pacer) = self.pacer.as_mut().filter(|_| block == 0) {
+                pacer.answered(now - sent_at);
+            }
+        }
+        if let Some(pacer) = self.pacer.as_mut().filter(|_| acked > 0) {
+            pacer.acknowledged(now, acked, self.next);
         }
         self.retry.progress(now);
         let outcome = if acked + 1 < self.next { AckOutcome::Gap } else { AckOutcome::Advanced };
@@ -161,12 +189,15 @@ impl<C: AsRef<[u8]>> Sender<C> {
             return AckOutcome::Advanced;
         }
         self.go_on_from(self.base);
+        if outcome == AckOutcome::Gap {
+            self.spare_the_receiver(now);
+        }
         outcome
     }
 
     /// An ACK of the block before the window. RFC 1123 §4.2.3.1: in lock-step it must never cause DATA. With a
     /// window it reports that the first block is missing, and copies of the report are not answered.
-    fn handle_repeated_ack(&mut self) -> AckOutcome {
+    fn handle_repeated_ack(&mut self, now: Instant, acked: u64) -> AckOutcome {
         let gap = self.parameters.window_size > 1 && self.base > 0 && self.next > self.base && !self.gap_answered;
         if !gap {
             self.stats.ignored += 1;
@@ -175,7 +206,11 @@ impl<C: AsRef<[u8]>> Sender<C> {
         self.gap_answered = true;
         self.echo_expected = true;
         self.timed = None;
+        if let Some(pacer) = &mut self.pacer {
+            pacer.acknowledged(now, acked, self.next);
+        }
         self.go_on_from(self.base);
+        self.spare_the_receiver(now);
         AckOutcome::Gap
     }
 
@@ -186,6 +221,17 @@ impl<C: AsRef<[u8]>> Sender<C> {
             self.cursor = self.anchor;
         }
         self.advance_anchor();
+        if let Some(pacer) = &mut self.pacer {
+            pacer.begin(block);
+        }
+    }
+
+    /// What follows a gap is the next train. It does not come sooner than it would have without the gap: a receiver that
+    /// lost the end of a train is still busy with the rest of it, and would lose the answer, too.
+    fn spare_the_receiver(&mut self, now: Instant) {
+        if let Some(until) = self.pacer.as_ref().and_then(|pacer| pacer.hold(now)) {
+            self.state = State::Pausing { until };
+        }
     }
 
     /// Moves the anchor up to the base, as far as that can be told without reading the file again.
@@ -230,10 +276,31 @@ impl<C: AsRef<[u8]>> Sender<C> {
                     self.timed = None;
                     self.gap_answered = false;
                     self.echo_expected = true;
+                    if let Some(pacer) = self.pacer.as_mut().filter(|_| self.base > 0) {
+                        pacer.timed_out();
+                    }
                     self.go_on_from(self.base);
                 }
             },
-            State::Waiting { .. } | State::Sending | State::Starved { .. } | State::Done | State::GaveUp => {}
+            State::Pausing { until } if until <= now => self.end_pause(),
+            State::Waiting { .. } | State::Pausing { .. } => {}
+            State::Sending | State::Starved { .. } | State::Done | State::GaveUp => {}
+        }
+    }
+
+    /// After the pause the next train leaves. If the window is out, its ACK is late, and its last block leaves once more.
+    fn end_pause(&mut self) {
+        self.state = State::Sending;
+        if !self.window_has_room() {
+            self.next -= 1;
+            // It may be acknowledged twice then, and the copy reports no gap.
+            self.echo_expected = true;
+            if self.cursor.block > self.next {
+                self.cursor = self.anchor;
+            }
+            if let Some(pacer) = &mut self.pacer {
+                pacer.ask(self.next);
+            }
         }
     }
 
@@ -241,6 +308,8 @@ impl<C: AsRef<[u8]>> Sender<C> {
     pub fn poll(&mut self, now: Instant, out: &mut [u8]) -> SenderAction {
         match self.state {
             State::Sending | State::Starved { .. } => {}
+            State::Pausing { until } if until <= now => self.end_pause(),
+            State::Pausing { until } => return self.read_ahead().unwrap_or(SenderAction::Wait(Some(until))),
             State::Waiting { deadline } => {
                 // A forged address is not worth memory.
                 let read = if self.retry.is_proved() { self.read_ahead() } else { None };
@@ -258,9 +327,16 @@ impl<C: AsRef<[u8]>> Sender<C> {
         let segment = usize::from(self.parameters.block_size) + DATA_HEADER;
         let limit = out.len().min(MAX_TRAIN_BYTES.max(segment));
         let first = self.next;
+        if let Some(pacer) = &mut self.pacer
+            && let Some(end) = self.chunks.end()
+        {
+            // For netascii this is an estimate, and does no harm.
+            pacer.end_ahead((end / u64::from(self.parameters.block_size) + 1).saturating_sub(first));
+        }
+        let most = self.pacer.as_ref().map_or(MAX_TRAIN, |pacer| pacer.room().min(MAX_TRAIN));
         let mut len = 0;
         let mut count = 0;
-        while self.window_has_room() && count < MAX_TRAIN && self.cursor.block == first + count as u64 {
+        while self.window_has_room() && count < most && self.cursor.block == first + count as u64 {
             let Some(slot) = out.get_mut(len..len + segment).filter(|_| len + segment <= limit) else { break };
             let Some(payload) = self.build_block(slot) else { break };
             len += DATA_HEADER + payload;
@@ -279,7 +355,11 @@ impl<C: AsRef<[u8]>> Sender<C> {
             self.state = State::Sending;
         }
         self.note_sent(now, count as u64);
-        if !self.window_has_room() {
+        let more = self.window_has_room();
+        let pause = self.pacer.as_mut().and_then(|pacer| pacer.sent(now, first, count, more));
+        if let Some(until) = pause {
+            self.state = State::Pausing { until };
+        } else if !more {
             self.wait(now);
         }
         SenderAction::Transmit { len, segment_size: (count > 1).then_some(segment) }
@@ -365,7 +445,9 @@ impl<C: AsRef<[u8]>> Sender<C> {
     pub fn bytes_acknowledged(&self) -> u64 {
         match self.state {
             State::Done => self.chunks.end().unwrap_or(self.anchor.offset),
-            State::Sending | State::Starved { .. } | State::Waiting { .. } | State::GaveUp => self.anchor.offset,
+            State::Sending | State::Starved { .. } | State::Pausing { .. } | State::Waiting { .. } | State::GaveUp => {
+                self.anchor.offset
+            }
         }
     }
 
