@@ -40,7 +40,8 @@ impl<S: AsyncSocket> Port<S> {
     }
 
     pub(super) fn receive(&mut self, id: usize, inbox: &mut Inbox, now: Instant) -> io::Result<Received> {
-        self.readable |= self.source.take();
+        let mut woken = self.source.take();
+        self.readable |= woken;
         if !self.readable {
             return Ok(Received::Nothing);
         }
@@ -49,12 +50,16 @@ impl<S: AsyncSocket> Port<S> {
         }
         self.resume_at = None;
         loop {
-            match self.socket.poll_readable(&mut self.source.context()) {
-                Poll::Pending => {
-                    self.readable = false;
-                    return Ok(Received::Nothing);
+            // A runtime that has just woken us may still deny it when asked, until it wakes us again (async-io does when
+            // its reactor was at work while we asked before). A deadline must not pass on the strength of that.
+            if !std::mem::take(&mut woken) {
+                match self.socket.poll_readable(&mut self.source.context()) {
+                    Poll::Pending => {
+                        self.readable = false;
+                        return Ok(Received::Nothing);
+                    }
+                    Poll::Ready(ready) => ready?,
                 }
-                Poll::Ready(ready) => ready?,
             }
             match inbox.fill(id, &mut self.socket) {
                 Ok(()) => {

@@ -63,6 +63,13 @@ impl Fake {
         }
     }
 
+    /// Wakes the loop for its socket, and will deny all the same that it is readable.
+    pub(super) fn wake_reader(&self) {
+        if let Some(waker) = self.state().reader.take() {
+            waker.wake();
+        }
+    }
+
     pub(super) fn make_writable(&self) {
         let mut state = self.state();
         state.writable = true;

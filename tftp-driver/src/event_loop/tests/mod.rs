@@ -224,6 +224,20 @@ fn datagrams_that_are_waiting_come_before_the_timeout() {
 }
 
 #[test]
+fn a_wake_up_counts_though_the_runtime_denies_it_when_asked() {
+    let mut bench = Bench::new();
+    bench.run();
+    let deadline = bench.fake.state().now + Duration::from_secs(1);
+    bench.event_loop.protocol_mut().deadline = Some(deadline);
+    bench.run();
+    bench.arrive(b"in time");
+    bench.fake.wake_reader();
+    bench.fake.advance(Duration::from_secs(1));
+    bench.run();
+    assert_eq!(bench.event_loop.protocol().told, [Told::Datagram(b"in time".to_vec()), Told::Timeout]);
+}
+
+#[test]
 fn a_flood_does_not_stop_time() {
     let mut bench = Bench::new();
     bench.run();
