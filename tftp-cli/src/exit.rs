@@ -45,6 +45,16 @@ Exit codes:
   9  unconfirmed: everything was sent, but the server never confirmed the end
   130, 143  stopped by Ctrl-C (SIGINT) or SIGTERM";
 
+/// What of it a server can end with.
+pub(crate) const SERVER_EXIT_CODES: &str = "\
+Exit codes:
+  0  success: it was asked to stop, and every transfer has ended
+  1  any other error
+  2  usage: the command line is wrong
+  6  local I/O: the directory cannot be served
+  8  network: an address or port cannot be used
+  130, 143  a second Ctrl-C (SIGINT) or SIGTERM ended transfers";
+
 impl Exit {
     /// The name in `--json` results.
     pub(crate) const fn name(self) -> &'static str {

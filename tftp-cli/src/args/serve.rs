@@ -10,7 +10,7 @@ use clap::Args;
 use tftp_tokio::OptionKind;
 
 use super::{OutputArgs, flag, option_kind};
-use crate::exit::EXIT_CODES;
+use crate::exit::SERVER_EXIT_CODES;
 use crate::serve::Listen;
 use crate::units::{parse_duration, parse_port_range, parse_size};
 
@@ -36,22 +36,26 @@ What may be uploaded:
   memory:                taken          refused, replaced with --overwrite
 An upload appears under its name only when it is complete.
 
-Units: sizes are bytes or have a unit (KB, MB, GB are powers of 1000; KiB, MiB, GiB of 1024);
+Units: sizes are bytes or have a unit (KB, MB, GB are powers of 1000; KiB, MiB, GiB of 1024); \
 durations are seconds or have a unit (500ms, 2s, 1m).
 
-Settings can come from the environment: --max-upload is TFTP_MAX_UPLOAD, SOURCE is TFTP_SOURCE;
+Settings can come from the environment: --max-upload is TFTP_MAX_UPLOAD, SOURCE is TFTP_SOURCE; \
 flags take 1 or 0, lists are separated by commas.
 
-The log goes to standard error: a first line that says what is served where, then one line for each
-transfer that ended. Size probes and requests for missing files are logged with -v only. File names
-are escaped, so that a log line is always one line.
+The log goes to standard error: a first line that says what is served where, then one line for each \
+transfer that ended. Size probes and requests for missing files are logged with -v only. File names \
+are escaped, so that a log line is always one line. When nobody reads the log, the server goes on \
+without it, and logs how many lines were lost.
 
-Ctrl-C (or SIGTERM) takes no new requests and waits for the transfers under way; a second one ends
+Started by systemd, it uses the sockets of a socket unit (ListenDatagram=) and says when it is ready \
+(Type=notify).
+
+Ctrl-C (or SIGTERM) takes no new requests and waits for the transfers under way; a second one ends \
 them at once.";
 
 /// Serve files from a directory or from memory
 #[derive(Debug, Args)]
-#[command(after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+#[command(after_help = format!("{EXAMPLES}\n\n{SERVER_EXIT_CODES}"))]
 pub(crate) struct ServeArgs {
     /// What to serve: a directory, or "memory:", which starts empty, takes uploads and forgets them at the end
     #[arg(default_value = "memory:", env = "TFTP_SOURCE")]
@@ -77,7 +81,7 @@ pub(crate) struct ServeArgs {
 #[command(next_help_heading = "Network")]
 pub(crate) struct NetworkArgs {
     /// Listen on this address; repeatable. ADDRESS[:PORT], or :PORT for every address. Port 0 takes a free one, which
-    /// the first log line names [default: [::]:69 and 0.0.0.0:69]
+    /// the first log line names [default: the sockets of the service manager, or else [::]:69 and 0.0.0.0:69]
     #[arg(short, long, value_name = "ADDRESS", env = "TFTP_LISTEN", value_delimiter = ',')]
     pub(crate) listen: Vec<Listen>,
     /// Answer from UDP ports of this range only [default: 8 random ports per address]

@@ -25,7 +25,7 @@ Examples:
   tftp-cli get 192.0.2.1 firmware.bin --json
       The result as one JSON object.
 
-The file appears under its name only when it is complete; a download that fails leaves nothing, and
+The file appears under its name only when it is complete; a download that fails leaves nothing, and \
 an existing file as it was.";
 
 const PUT_EXAMPLES: &str = "\
@@ -37,18 +37,33 @@ Examples:
       From standard input; the server is not told the size.";
 
 const UNITS: &str = "\
-URLs (RFC 3617): tftp://HOST[:PORT]/PATH[;mode=netascii]. %XX stands for a byte; the path begins
+URLs (RFC 3617): tftp://HOST[:PORT]/PATH[;mode=netascii]. %XX stands for a byte; the path begins \
 behind the first /, so a leading / in the name is written tftp://HOST//PATH.
 
-Units: sizes are bytes or have a unit (KB, MB, GB are powers of 1000; KiB, MiB, GiB of 1024);
+Units: sizes are bytes or have a unit (KB, MB, GB are powers of 1000; KiB, MiB, GiB of 1024); \
 durations are seconds or have a unit (500ms, 2s, 1m).
 
-Settings can come from the environment: --block-size is TFTP_BLOCK_SIZE; flags take 1 or 0, lists
+Settings can come from the environment: --block-size is TFTP_BLOCK_SIZE; flags take 1 or 0, lists \
 are separated by commas.";
+
+const JSON: &str = "\
+--json prints one object, also of a failure; only a wrong command line (exit code 2) may print none:
+  ok               true or false
+  exit_code        as below
+  error, message   of a failure: its name as below, and a line for people
+  command          get or put
+  server, path     what was asked: HOST:PORT, and the name there
+  local            the file here; \"-\" for standard input or output
+and as far as the transfer came:
+  address          the IP address and port that the server answered from
+  bytes, seconds, retransmissions
+  mode, block_size, window_size
+  announced_size   in bytes; null if nobody told it
+  options          what the server granted, by its names; {} if nothing";
 
 /// Download a file
 #[derive(Debug, Args)]
-#[command(after_help = format!("{GET_EXAMPLES}\n\n{UNITS}\n\n{EXIT_CODES}"))]
+#[command(after_help = format!("{GET_EXAMPLES}\n\n{UNITS}\n\n{JSON}\n\n{EXIT_CODES}"))]
 pub(crate) struct GetArgs {
     /// URL of the file, or the server as HOST[:PORT]
     pub(crate) server: String,
@@ -66,7 +81,7 @@ pub(crate) struct GetArgs {
 
 /// Upload a file
 #[derive(Debug, Args)]
-#[command(after_help = format!("{PUT_EXAMPLES}\n\n{UNITS}\n\n{EXIT_CODES}"))]
+#[command(after_help = format!("{PUT_EXAMPLES}\n\n{UNITS}\n\n{JSON}\n\n{EXIT_CODES}"))]
 pub(crate) struct PutArgs {
     /// File to upload, or "-" for standard input
     pub(crate) file: PathBuf,

@@ -21,14 +21,14 @@ Examples:
   tftp-cli bench 'tftp://192.0.2.1/up/{n}' --put 10MiB --clients 8 --requests 100
       100 uploads of 10 MiB, 8 at a time.
 
-In the name, {client} stands for the client, from 0, and {n} for the transfer, from 0. Uploads
+In the name, {client} stands for the client, from 0, and {n} for the transfer, from 0. Uploads \
 without either get {n} behind their name.
 
-Every transfer has a socket of its own, and leaves with its last acknowledgement, as boot ROMs do.
-The time of a transfer counts from its first request to that acknowledgement. The throughput is that
+Every transfer has a socket of its own, and leaves with its last acknowledgement, as boot ROMs do. \
+The time of a transfer counts from its first request to that acknowledgement. The throughput is that \
 of the completed transfers' bytes, from the first request to the last end.
 
-Units: sizes are bytes or have a unit (KB, MB, GB are powers of 1000; KiB, MiB, GiB of 1024);
+Units: sizes are bytes or have a unit (KB, MB, GB are powers of 1000; KiB, MiB, GiB of 1024); \
 durations are seconds or have a unit (500ms, 2s, 1m).
 
 Settings can come from the environment: --block-size is TFTP_BLOCK_SIZE.";

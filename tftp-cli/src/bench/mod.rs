@@ -21,7 +21,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use sha2::{Digest as _, Sha256};
 
 use crate::client::local;
@@ -29,6 +29,7 @@ use crate::escape::escape;
 use crate::exit::{Exit, Failure};
 use crate::remote::{Remote, TransferMode};
 use crate::signals::Signals;
+use crate::terminal;
 use crate::units::show_size;
 use plan::Plan;
 use report::Outcome;
@@ -119,7 +120,7 @@ async fn watch(
     progress: bool,
 ) {
     let bar = if progress && io::stderr().is_terminal() {
-        let bar = ProgressBar::with_draw_target(plan.requests(), ProgressDrawTarget::stderr());
+        let bar = ProgressBar::with_draw_target(plan.requests(), terminal::draw_target());
         let template = if plan.requests().is_some() { "{wide_bar} {percent:>3}% {msg}" } else { "{spinner} {msg}" };
         bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar

@@ -45,6 +45,10 @@ fn refused(code: ErrorCode, report: &Report, direction: Direction, remote: &Remo
         ("", code) => format!("ERROR {}, {code}", code.to_wire()),
         (text, code) => format!("ERROR {}: {text}", code.to_wire()),
     };
+    if code == ErrorCode::FileNotFound && direction == Direction::Write {
+        return Failure::new(Exit::NotFound, format!("{remote}: the server finds no place for it ({said})"))
+            .hint("its directory must exist on the server, and some servers take only names that exist already");
+    }
     if code == ErrorCode::FileNotFound {
         return Failure::new(Exit::NotFound, format!("{remote}: no such file ({said})"));
     }
@@ -71,7 +75,8 @@ fn timed_out(report: &Report, remote: &Remote, asked: &[SocketAddr]) -> Failure 
     }
     let addresses = asked.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     Failure::new(Exit::Timeout, format!("{remote}: no answer from {addresses} within {time}")).hint(
-        "is a TFTP server running there? Firewalls must let UDP in and out; the server answers from another port\n\
-         than the one that was asked. Servers with many addresses may need --any-source.",
+        "is a TFTP server running there? Firewalls must let UDP in and out, and most servers answer\n\
+         from another port than the one that was asked. One that answers from another address needs\n\
+         --any-source.",
     )
 }

@@ -129,7 +129,7 @@ impl Target {
 impl Temporary {
     fn create(directory: &Path) -> io::Result<Self> {
         #[cfg(target_os = "linux")]
-        if let Some(file) = linux::unnamed(directory) {
+        if let Some(file) = linux::unnamed(directory)? {
             return Ok(Self::Anonymous(file));
         }
         let mut builder = tempfile::Builder::new();
@@ -169,15 +169,21 @@ impl Temporary {
 mod linux {
     use super::{File, Path, directory, io};
     use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, openat};
+    use rustix::io::Errno;
     use std::os::fd::AsRawFd as _;
 
     /// A file without a name, where the file system has them and `/proc` is there to name it later.
-    pub(super) fn unnamed(directory: &Path) -> Option<File> {
+    pub(super) fn unnamed(directory: &Path) -> io::Result<Option<File>> {
         if !Path::new("/proc/self/fd").exists() {
-            return None;
+            return Ok(None);
         }
         let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
-        openat(CWD, directory, flags, Mode::from_raw_mode(0o666)).ok().map(File::from)
+        match openat(CWD, directory, flags, Mode::from_raw_mode(0o666)) {
+            Ok(file) => Ok(Some(file.into())),
+            // A file with a name would fail as well, with that name in the message.
+            Err(error @ (Errno::NOENT | Errno::NOTDIR | Errno::ACCESS | Errno::ROFS)) => Err(error.into()),
+            Err(_) => Ok(None),
+        }
     }
 
     pub(super) fn name(file: &File, path: &Path) -> io::Result<()> {
@@ -310,6 +316,9 @@ mod tests {
         let failure = Target::open(Some(&directory.path().join("missing/x")), &remote("a")).unwrap_err();
         assert_eq!(failure.exit, Exit::LocalIo);
         assert!(failure.message.contains("missing/x: "), "{}", failure.message);
+        if cfg!(target_os = "linux") {
+            assert!(!failure.message.contains(".part"), "{}", failure.message);
+        }
         assert_eq!(Target::open(None, &remote("a/..")).unwrap_err().exit, Exit::Usage);
     }
 }

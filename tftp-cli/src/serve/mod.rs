@@ -61,7 +61,7 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
         builder = builder.listen(address);
     }
     let activated = passed.len() as u64;
-    builder = passed.into_iter().fold(builder, |builder, socket| builder.listen_on(socket));
+    builder = passed.into_iter().fold(builder, tftp_tokio::ServerBuilder::listen_on);
     let server = builder.bind().map_err(|error| refused::explain(&error))?;
     announce(args, &content, server.local_addrs());
     notify(Phase::Ready);

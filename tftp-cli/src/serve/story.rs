@@ -199,6 +199,10 @@ impl Verdict {
             }
             Outcome::TimedOut => (Level::WARN, "gave up", "timeout", Failed, Some("the client fell silent".into())),
             Outcome::Refused { reason, .. } => (Level::WARN, "refused", "refused", Failed, Some(refusal(*reason))),
+            // An upload meant to be kept: nobody looks for files this way.
+            Outcome::StorageFailed { code: ErrorCode::FileNotFound, .. } if direction == Direction::Write => {
+                (Level::WARN, "refused", "not_found", Failed, Some("no such file to replace, or no such directory".into()))
+            }
             Outcome::StorageFailed { code: ErrorCode::FileNotFound, detail } => {
                 (Level::DEBUG, "not found", "not_found", NotFound, Some(escape(detail.as_bytes())))
             }
@@ -227,7 +231,7 @@ fn refusal(reason: RefusedReason) -> String {
     match reason {
         RefusedReason::MailMode => "mail mode is obsolete".into(),
         RefusedReason::EmptyName => "the request names no file".into(),
-        RefusedReason::TooLarge => "larger than an upload may be".into(),
+        RefusedReason::TooLarge => "larger than --max-upload allows".into(),
         RefusedReason::Illegal(_) => "the client broke the protocol".into(),
         reason => format!("{reason:?}"),
     }
@@ -247,6 +251,13 @@ mod tests {
         let not_found = Outcome::StorageFailed { code: ErrorCode::FileNotFound, detail: "not found".into() };
         assert_eq!(verdict(&not_found).level, Level::DEBUG);
         assert_eq!(verdict(&not_found).class, Class::NotFound);
+    }
+
+    #[test]
+    fn an_upload_that_finds_no_place_is_not() {
+        let not_found = Outcome::StorageFailed { code: ErrorCode::FileNotFound, detail: "not found".into() };
+        let verdict = Verdict::of(&not_found, Direction::Write);
+        assert_eq!((verdict.level, verdict.class), (Level::WARN, Class::Failed));
     }
 
     #[test]
