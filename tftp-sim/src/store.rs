@@ -301,9 +301,10 @@ impl Store {
                 FailureKind::AccessDenied,
                 FailureKind::Full,
                 FailureKind::Changed,
+                FailureKind::Exhausted,
                 FailureKind::Other,
             ];
-            let pick = usize::try_from(self.rng.below(5)).unwrap_or(0);
+            let pick = usize::try_from(self.rng.below(6)).unwrap_or(0);
             return Fate::Fails(delay, kinds.get(pick).copied().unwrap_or(FailureKind::Other));
         }
         Fate::After(delay)

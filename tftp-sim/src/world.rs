@@ -147,6 +147,10 @@ impl World {
             self.inboxes.entry(*to).or_default().push(arrival);
             return None;
         };
+        if self.nodes[node].is_finished() {
+            // Its loop has ended and its sockets are closed.
+            return None;
+        }
         let meta = Meta { socket, peer: *from, local_ip: Some(to.ip()) };
         let disposition = self.nodes[node].endpoint.handle_datagram(self.now, &meta, bytes);
         let error_from = (opcode(bytes) == Some(5) && self.nodes[node].is_drained()).then_some(*from);

@@ -414,6 +414,28 @@ fn an_immediate_shutdown_tells_peers_and_leaves_no_partial_file() {
 }
 
 #[test]
+fn a_shutdown_is_never_taken_back() {
+    let mut bench = server();
+    let (tid, _) = bench.request(PEER, wrq("up", "octet", &[]));
+    bench.say(PEER, tid, data(1, b"x"));
+    bench.world.shutdown(0, Shutdown::Immediate);
+    bench.world.settle();
+    assert!(bench.node().is_finished());
+    // The world would not bear that it waits again.
+    bench.world.shutdown(0, Shutdown::Graceful);
+    bench.world.settle();
+
+    let mut bench = server();
+    let (tid, _) = bench.request(PEER, wrq("up", "octet", &[]));
+    bench.say(PEER, tid, data(1, b"x"));
+    for _ in 0..40 {
+        bench.world.shutdown(0, Shutdown::Graceful);
+        bench.world.run_for(Duration::from_millis(100));
+    }
+    assert!(bench.node().is_finished(), "however often it is said");
+}
+
+#[test]
 fn a_cancelled_transfer_tells_its_peer_error_0() {
     let mut bench = server();
     let (tid, _) = bench.request(PEER, rrq("f", "octet", &[]));

@@ -53,6 +53,26 @@ fn each_failure_of_an_open_has_its_error_code() {
 }
 
 #[test]
+fn a_server_that_cannot_open_more_files_drops_the_request_in_silence() {
+    for (job, packet) in [(JobKind::OpenRead, rrq("f", "octet", &[])), (JobKind::OpenWrite, wrq("up", "octet", &[]))] {
+        let mut bench = server();
+        bench.store().script(job, 0, Fate::Fails(Duration::ZERO, FailureKind::Exhausted));
+        assert_eq!(bench.say(PEER, SERVER, packet.clone()), NONE, "the client will ask again");
+        assert_eq!(bench.active(), 0);
+        bench.world.run_for(SECOND);
+        bench.request(PEER, packet);
+        bench.rest();
+        assert_eq!(bench.reports().len(), 2);
+    }
+    // In mid-transfer it is an error as any other.
+    let mut bench = server();
+    bench.store().script(JobKind::Read, 0, Fate::Fails(Duration::ZERO, FailureKind::Exhausted));
+    bench.say(PEER, SERVER, rrq("f", "octet", &[]));
+    assert_eq!(bench.outcomes(), [failed(0)]);
+    bench.rest();
+}
+
+#[test]
 fn a_read_that_fails_ends_the_transfer_with_an_error() {
     for (kind, code) in KINDS {
         let mut bench = server();
@@ -305,6 +325,17 @@ fn an_unproved_writer_yields_to_a_newcomer() {
     bench.rest();
     assert_eq!(bench.store().file("up"), Some(&b"x"[..]));
     assert_eq!(bench.outcomes(), [Outcome::Yielded, Outcome::Completed]);
+}
+
+#[test]
+fn a_newcomer_does_not_wait_for_ever_for_a_writer_whose_storage_hangs() {
+    let mut bench = server();
+    bench.request(PEER, wrq("up", "octet", &[]));
+    bench.store().script(JobKind::Abort, 0, Fate::Never);
+    assert_eq!(bench.say(OTHER, SERVER, wrq("up", "octet", &[])), NONE);
+    bench.rest();
+    assert_eq!(bench.outcomes()[0], Outcome::Yielded);
+    assert!(matches!(bench.outcomes()[1..], [Outcome::StorageFailed { .. }]), "{:?}", bench.outcomes());
 }
 
 #[test]

@@ -186,6 +186,7 @@ impl Play {
             JobKind::Close,
         ];
         match script.byte() {
+            254.. if self.world.nodes[0].is_finished() => {}
             254 => self.world.shutdown(0, Shutdown::Graceful),
             255 => self.world.shutdown(0, Shutdown::Immediate),
             200..=253 => {
@@ -200,7 +201,7 @@ impl Play {
                 let fate = match choice / 7 % 4 {
                     0 => Fate::After(delay),
                     1 => Fate::Fails(delay, FailureKind::Full),
-                    2 => Fate::Fails(delay, FailureKind::NotFound),
+                    2 => Fate::Fails(delay, FailureKind::Exhausted),
                     _ => Fate::Never,
                 };
                 self.world.nodes[0].store.script(kind, usize::from(choice / 64), fate);
