@@ -51,9 +51,13 @@ impl Node {
         }
     }
 
-    /// The socket with this address; any socket with this port if the address is a broadcast's.
+    /// The socket with this address; any socket with this port if the address is a broadcast's. None once the endpoint
+    /// has said that it is finished: its owner has closed them.
     #[must_use]
     pub fn socket_at(&self, address: SocketAddr) -> Option<SocketId> {
+        if self.is_finished {
+            return None;
+        }
         let for_all = address.ip().is_multicast() || address.ip() == std::net::Ipv4Addr::BROADCAST;
         self.sockets.iter().position(|socket| *socket == address || (for_all && socket.port() == address.port()))
     }

@@ -171,7 +171,7 @@ fn one_side_is_cancelled() {
 
 #[test]
 fn a_server_that_refuses_options() {
-    let scenarios = both(blocks_of_8(4), 0, faults(1, 1, 1)).chain(both(blocks_of_8(1), 0, faults(2, 0, 0)));
+    let scenarios = both(blocks_of_8(4), 0, faults(1, 1, 1)).chain(both(blocks_of_8(1), 0, faults(2, 1, 0)));
     let scenarios = scenarios.flat_map(|scenario| [0, 512, 1027].map(|size| Scenario { size, ..scenario }));
     search(
         "ERROR 8 and again without options",

@@ -94,13 +94,9 @@ impl Scenario {
     /// A window whose blocks overtake each other time after time may use up any number of retries.
     #[must_use]
     pub fn must_complete(&self) -> bool {
-        let Faults { losses, copies, early, cancels } = self.faults;
+        let Faults { losses, early, cancels, .. } = self.faults;
         let in_order = self.order == Order::Kept || self.window() == 1;
-        in_order
-            && early == 0
-            && cancels == 0
-            && u32::from(losses) <= self.retries
-            && !(self.refuses_options && copies > 0)
+        in_order && early == 0 && cancels == 0 && u32::from(losses) <= self.retries
     }
 
     /// Both sides' patience. Intervals are so short that they have no jitter, and silence alone never ends a transfer:

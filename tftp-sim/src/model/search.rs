@@ -167,10 +167,7 @@ fn check_state(world: &World<'_>, state: &State) -> Result<(), String> {
         let side = world.automaton.side(id);
         let explained = match side.ending {
             Some(Ending::Failed | Ending::SizeProbe) => cancels > 0,
-            // A second ERROR 8 of an old server is taken for its answer to the request without options.
-            Some(Ending::PeerError(_)) => {
-                cancels > 0 || who != Who::Client || (scenario.refuses_options && (copies > 0 || early > 0))
-            }
+            Some(Ending::PeerError(_)) => cancels > 0 || who != Who::Client,
             Some(Ending::TimedOut | Ending::DeliveredUnconfirmed) => {
                 cancels > 0 || losses > 0 || early > 0 || copies > 0
             }

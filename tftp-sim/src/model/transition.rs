@@ -171,7 +171,9 @@ impl<'a> World<'a> {
             && let Ok(Packet::Request(request)) = Packet::parse(self.automaton.content(content))
             && !request.options.parse().options.is_empty()
         {
-            return self.send_error(state, Route::ToClient(0), ErrorCode::OptionNegotiation);
+            // From a port of its own, as every answer to a request.
+            let number = state.servers.len() as u8 - 1;
+            return self.send_error(state, Route::ToClient(number), ErrorCode::OptionNegotiation);
         }
         let born = (0u8..).zip(state.servers).filter_map(|(number, side)| Some((number, side?))).last();
         let number = match born {
