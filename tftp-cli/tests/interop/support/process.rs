@@ -76,6 +76,12 @@ impl Running {
         self.child.try_wait().expect("waiting for a child")
     }
 
+    /// Its number, for what the kernel tells of it.
+    #[allow(dead_code, reason = "used by the adversary's tests, which share these helpers")]
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// `kill -9`.
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();

@@ -111,6 +111,18 @@ impl Serve {
         self.log.lock().unwrap().join("\n")
     }
 
+    /// The number of its process.
+    #[allow(dead_code, reason = "used by the adversary's tests, which share these helpers")]
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Stops it where it is: it runs no further, and does not know.
+    #[allow(dead_code, reason = "used by the adversary's tests, which share these helpers")]
+    pub(crate) fn freeze(&self) {
+        self.process.signal(Signal::STOP);
+    }
+
     /// Ctrl-C.
     pub(crate) fn interrupt(&self) {
         self.process.signal(Signal::INT);
