@@ -184,5 +184,5 @@ fn ask(now: Instant, request: &ClientRequest, round: usize, rng: &mut Rng) -> Tr
     Transfer::ask(now, asking, CLIENT_READ, rng.next_u64())
 }
 
-/// The length of a put's reads, in bytes.
+/// The longest read of a put, in bytes.
 const CLIENT_READ: usize = 64 << 10;

@@ -108,8 +108,13 @@ impl Pools {
         pool.sockets.get(place).copied()
     }
 
+    /// The transfer sockets of a group.
+    pub(super) fn sockets(&self, group: usize) -> &[SocketId] {
+        self.groups.get(group).map_or(&[], |pool| &pool.sockets)
+    }
+
     pub(super) fn is_single_port(&self, group: usize) -> bool {
-        self.groups.get(group).is_none_or(|pool| pool.sockets.is_empty())
+        self.sockets(group).is_empty()
     }
 }
 

@@ -43,6 +43,9 @@ impl Endpoint {
         };
         if let Some(epitaph) = entry.epitaph.take() {
             self.tombstones.insert(entry.socket, entry.peer, entry.local_ip, epitaph, until);
+            if let (Epitaph::Dallying(_), Side::Server { .. }) = (&epitaph, &entry.side) {
+                self.tombstones.remember(now, entry.socket, peer, entry.request.clone());
+            }
         }
         match &entry.side {
             Side::Server { group } => {

@@ -69,6 +69,10 @@ impl Endpoint {
         if let Some(index) = self.servers.get(&(group, peer)).copied() {
             self.handle_further_request(now, index, &request)?;
         }
+        let sockets = self.pools.sockets(group).iter().chain([&meta.socket]);
+        if sockets.into_iter().any(|socket| self.tombstones.is_late_copy(now, *socket, peer, &request)) {
+            return Err(Ignored::RepeatedRequest);
+        }
         self.refuse_at_once(meta, &request)?;
         let taken = self.replace(now, group, peer);
         if !self.admit(now, peer) {

@@ -6,12 +6,15 @@ use core::time::Duration;
 
 use super::action::SocketId;
 use super::demux::PeerKey;
+use super::entry::Request;
 use crate::Instant;
 use crate::transfer::Dally;
 use crate::wire::{ErrorCode, Packet};
 
 /// So many are kept; beyond that the oldest goes first.
 const LIMIT: usize = 4096;
+/// A request that comes again so soon after its upload was committed is a copy that was late.
+const LATE_COPY: Duration = Duration::from_secs(1);
 /// How often an ERROR is repeated, and how far apart at least.
 const ERROR_REPEATS: u8 = 3;
 const ERROR_INTERVAL: Duration = Duration::from_millis(200);
@@ -48,6 +51,8 @@ struct Tombstone {
     until: Instant,
     order: u64,
     local_ip: Option<IpAddr>,
+    /// The request of an upload that was committed, and until when copies of it are told apart from new ones.
+    request: Option<(Request, Instant)>,
 }
 
 #[derive(Debug, Default)]
@@ -76,9 +81,22 @@ impl Tombstones {
         }
         self.count += 1;
         let order = self.count;
-        self.map.insert(key, Tombstone { epitaph, until, order, local_ip });
+        self.map.insert(key, Tombstone { epitaph, until, order, local_ip, request: None });
         self.by_end.insert((until, order, key));
         self.by_age.insert((order, key));
+    }
+
+    /// Remembers the request of an upload that was just committed.
+    pub(super) fn remember(&mut self, now: Instant, socket: SocketId, peer: PeerKey, request: Request) {
+        if let Some(tombstone) = self.map.get_mut(&(socket, peer)) {
+            tombstone.request = Some((request, now + LATE_COPY));
+        }
+    }
+
+    /// Whether a request is a late copy of one that was served on that socket.
+    pub(super) fn is_late_copy(&self, now: Instant, socket: SocketId, peer: PeerKey, request: &Request) -> bool {
+        let served = self.map.get(&(socket, peer)).and_then(|tombstone| tombstone.request.as_ref());
+        served.is_some_and(|(served, until)| served == request && now < *until)
     }
 
     pub(super) fn contains(&self, socket: SocketId, peer: PeerKey) -> bool {

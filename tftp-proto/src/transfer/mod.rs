@@ -210,7 +210,7 @@ impl<C: AsRef<[u8]>> Transfer<C> {
         Self::serve(Machine::Receiving(receiver), granted, parameters)
     }
 
-    /// A client's request. `read_size` is for a put, as for [`serve_read`](Self::serve_read).
+    /// A client's request. `read_size` is the longest read of a put in bytes; a smaller window is read in one.
     #[must_use]
     pub fn ask(now: Instant, asking: Asking, read_size: usize, seed: u64) -> Self {
         // A server that is weak grants a small window; a client that is weak may not know that it is.
@@ -318,7 +318,9 @@ impl<C: AsRef<[u8]>> Transfer<C> {
         let retry = handshake.into_retry();
         match direction {
             Direction::Write => {
-                let mut sender = Sender::new(parameters, false, self.read_size, retry);
+                // A slow source should not have to fill more than a window before the first block leaves.
+                let window = usize::from(parameters.block_size) * usize::from(parameters.window_size);
+                let mut sender = Sender::new(parameters, false, self.read_size.min(window), retry);
                 sender.set_pacing(&self.pacing, self.known);
                 self.machine = Machine::Sending(sender);
                 Progress::Advanced
