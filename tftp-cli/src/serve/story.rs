@@ -200,9 +200,13 @@ impl Verdict {
             Outcome::TimedOut => (Level::WARN, "gave up", "timeout", Failed, Some("the client fell silent".into())),
             Outcome::Refused { reason, .. } => (Level::WARN, "refused", "refused", Failed, Some(refusal(*reason))),
             // An upload meant to be kept: nobody looks for files this way.
-            Outcome::StorageFailed { code: ErrorCode::FileNotFound, .. } if direction == Direction::Write => {
-                (Level::WARN, "refused", "not_found", Failed, Some("no such file to replace, or no such directory".into()))
-            }
+            Outcome::StorageFailed { code: ErrorCode::FileNotFound, .. } if direction == Direction::Write => (
+                Level::WARN,
+                "refused",
+                "not_found",
+                Failed,
+                Some("no such file to replace, or no such directory".into()),
+            ),
             Outcome::StorageFailed { code: ErrorCode::FileNotFound, detail } => {
                 (Level::DEBUG, "not found", "not_found", NotFound, Some(escape(detail.as_bytes())))
             }

@@ -15,4 +15,5 @@ mod policy;
 mod ports;
 mod shutdown;
 mod support;
+mod terminal;
 mod upload;
