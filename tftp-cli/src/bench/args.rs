@@ -1,4 +1,6 @@
 //! `bench`.
+// Doc comments of arguments are text for the terminal.
+#![allow(rustdoc::broken_intra_doc_links)]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
