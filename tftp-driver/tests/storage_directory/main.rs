@@ -5,6 +5,7 @@
 
 mod crash;
 mod disk_full;
+mod exhausted;
 mod names;
 #[cfg(target_os = "linux")]
 mod races;

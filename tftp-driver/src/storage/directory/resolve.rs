@@ -8,6 +8,7 @@ use std::sync::Arc;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
 
+use super::system::syncable;
 use crate::storage::StorageError;
 use crate::storage::name::{is_reserved, relative};
 
@@ -32,7 +33,7 @@ pub(super) struct Root {
 impl Root {
     pub(super) fn open(path: &Path, links: AbsoluteLinks) -> io::Result<Self> {
         let dir = Dir::open_ambient_dir(path, ambient_authority())?;
-        let root = Self { dir: Arc::new(dir), links };
+        let root = Self { dir: Arc::new(syncable(dir)), links };
         // Fails here, not at the first request, where the system cannot do it.
         root.open_dir(Path::new("."))?;
         Ok(root)
@@ -55,7 +56,7 @@ impl Root {
     pub(super) fn open_parent(&self, target: &Target) -> Result<Arc<Dir>, StorageError> {
         match &target.parent {
             None => Ok(Arc::clone(&self.dir)),
-            Some(parent) => self.open_dir(parent).map(Arc::new).map_err(open_error),
+            Some(parent) => self.open_dir(parent).map(syncable).map(Arc::new).map_err(open_error),
         }
     }
 

@@ -190,15 +190,36 @@ pub(super) fn rename_new(dir: &Dir, from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// A handle of the same directory that [`sync_dir`] can use as it is, where the process may read the directory: a commit
+/// must not fail because by then the descriptors have run out.
+pub(super) fn syncable(dir: Dir) -> Dir {
+    #[cfg(unix)]
+    if let Ok(readable) = open_to_read(&dir) {
+        return Dir::from_std_file(readable.into());
+    }
+    dir
+}
+
+/// Opened by cap-std, a `Dir` only names the directory.
+#[cfg(unix)]
+fn open_to_read(dir: &Dir) -> rustix::io::Result<std::os::fd::OwnedFd> {
+    use rustix::fs::{Mode, OFlags, openat};
+
+    openat(dir, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+}
+
 /// Makes what was renamed in a directory durable.
 pub(super) fn sync_dir(dir: &Dir) -> io::Result<()> {
     #[cfg(unix)]
     {
-        use rustix::fs::{Mode, OFlags, fsync, openat};
+        use rustix::fs::fsync;
         use rustix::io::Errno;
-        // The handle of a `Dir` may be one that only names the directory.
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        match openat(dir, ".", flags, Mode::empty()).and_then(fsync) {
+
+        let synced = match fsync(dir) {
+            Err(Errno::BADF) => open_to_read(dir).and_then(fsync),
+            result => result,
+        };
+        match synced {
             // A drop box that may be written but not read; a file system without the operation.
             Err(Errno::ACCESS | Errno::INVAL | Errno::BADF | Errno::OPNOTSUPP) => Ok(()),
             result => Ok(result?),
