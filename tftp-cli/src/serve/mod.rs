@@ -3,6 +3,7 @@
 mod activation;
 mod content;
 mod listen;
+mod quota;
 mod refused;
 mod story;
 mod system;

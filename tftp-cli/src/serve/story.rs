@@ -1,9 +1,11 @@
 //! One log line for each transfer that ended.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use tracing::Level;
 
+use super::quota::Quota;
 use crate::escape::{escape, escape_short};
 use crate::units::{count, show_size};
 use tftp_tokio::{Direction, ErrorCode, Event, Mode, Options, Outcome, RefusedReason, Report};
@@ -52,11 +54,13 @@ pub(crate) struct Story {
     json: bool,
     totals: Totals,
     max_transfers: usize,
+    /// For requests that come to nothing.
+    quota: Quota,
 }
 
 impl Story {
     pub(crate) fn new(json: bool, max_transfers: usize) -> Self {
-        Self { json, totals: Totals::default(), max_transfers }
+        Self { json, totals: Totals::default(), max_transfers, quota: Quota::default() }
     }
 
     pub(crate) fn totals(&self) -> Totals {
@@ -64,6 +68,9 @@ impl Story {
     }
 
     pub(crate) fn tell(&self, event: &Event) {
+        if let Some(lines) = self.quota.left_out(Instant::now()) {
+            tracing::warn!(lines, "too many requests came to nothing to log each: -v shows all");
+        }
         match event {
             Event::Finished(report) => self.finished(report),
             Event::Saturated { dropped } => {
@@ -129,7 +136,9 @@ impl Story {
                 )
             };
         }
+        let came_to_nothing = verdict.class == Class::Failed && report.bytes == 0;
         match verdict.level {
+            _ if came_to_nothing && !self.quota.take(Instant::now()) => line!(DEBUG),
             Level::ERROR => line!(ERROR),
             Level::WARN => line!(WARN),
             Level::INFO => line!(INFO),
