@@ -4,6 +4,7 @@
 //! the same with `--release -- --ignored --nocapture`.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
 
+use tftp_proto::config::Pacing;
 use tftp_proto::wire::{Direction, Options};
 use tftp_sim::model::{Faults, Order, Scenario, Storage, explore};
 
@@ -31,6 +32,7 @@ fn base(direction: Direction, options: Options, size: usize, faults: Faults) -> 
         size,
         retries: 2,
         real_time: false,
+        pacing: Pacing::default(),
         order: Order::Any,
         storage: Storage::Prompt,
         faults,
@@ -107,6 +109,20 @@ fn windows_in_order() {
         let scenarios = both(options, 5, faults(1, 1, 1)).chain(both(options, 3, faults(2, 1, 1)));
         let scenarios = scenarios.map(|scenario| Scenario { order: Order::Kept, ..scenario });
         search(&format!("windows of {window} in order, up to 2 losses, 1 copy, 1 early timer"), scenarios);
+    }
+}
+
+/// Trains of one or two blocks with pauses between them, during which anything may arrive.
+#[test]
+fn windows_in_trains() {
+    for first_train in 1..=2 {
+        let pacing = Pacing { first_train, ..Pacing::default() };
+        for window in 3..=4 {
+            let scenarios =
+                both(blocks_of_8(window), 5, faults(1, 1, 0)).chain(both(blocks_of_8(window), 3, faults(1, 0, 1)));
+            let scenarios = scenarios.map(|scenario| Scenario { pacing, order: Order::Kept, ..scenario });
+            search(&format!("windows of {window} in trains from {first_train} on, in order"), scenarios);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use tftp_proto::config::Pacing;
 use tftp_proto::transfer::Ending;
 use tftp_proto::wire::{Direction, Options};
 use tftp_sim::model::{Fault, Faults, LATENCY, Order, Run, Scenario, Storage, run};
@@ -26,6 +27,7 @@ fn scenario(direction: Direction, window: u16, blocks: usize) -> Scenario {
         size: blocks * 8 - 5,
         retries: 0,
         real_time: true,
+        pacing: Pacing::default(),
         order: Order::Any,
         storage: Storage::Prompt,
         faults: Faults::NONE,
@@ -50,7 +52,7 @@ fn check(scenario: &Scenario, plan: &[(usize, Fault)]) -> Run {
 fn every_single_fault_of_a_long_transfer() {
     let mut runs = 0;
     for direction in [Direction::Read, Direction::Write] {
-        for window in [1, 2, 3, 4, 5, 8] {
+        for window in [1, 2, 3, 4, 5, 8, 16, 24] {
             let scenario = scenario(direction, window, 60);
             let perfect = check(&scenario, &[]);
             assert_eq!(perfect.data, 60);

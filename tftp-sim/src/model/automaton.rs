@@ -23,6 +23,7 @@ pub(super) struct Step {
     /// DATA packets among what was sent.
     pub(super) data: u8,
     pub(super) moved: bool,
+    pub(super) paused: bool,
 }
 
 /// The states of all sides and the contents of all datagrams, numbered.
@@ -106,7 +107,7 @@ impl<'a> Automaton<'a> {
             data += u8::from(matches!(Packet::parse(bytes), Ok(Packet::Data { .. })));
             sent.push(self.intern(bytes)?);
         }
-        Ok(Rc::new(Step { next, sent, data, moved: reaction.moved }))
+        Ok(Rc::new(Step { next, sent, data, moved: reaction.moved, paused: reaction.paused }))
     }
 
     /// The number of a content.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tftp_proto::client::Asking;
-use tftp_proto::config::{OptionPolicy, Timing};
+use tftp_proto::config::{OptionPolicy, Pacing, Timing};
 use tftp_proto::wire::{DEFAULT_BLOCK_SIZE, Direction, Mode, Options};
 
 /// In which order datagrams may arrive.
@@ -60,6 +60,8 @@ pub struct Scenario {
     pub retries: u32,
     /// Whether both sides have the patience of real ones, and there is one clock for all (see [`run`](super::run)).
     pub real_time: bool,
+    /// How the sender cuts windows into trains.
+    pub pacing: Pacing,
     /// The order of datagrams.
     pub order: Order,
     /// The speed of storage.

@@ -129,13 +129,14 @@ fn allowance(scenario: &Scenario, cost: &Cost) -> i32 {
     rebirth + 2 * window * i32::from(cost.faults)
 }
 
-/// DATA packets that suffice without a fault: one for each block; where datagrams overtake each other, a window of more
-/// than one may have a gap reported at every block.
+/// DATA packets that suffice without a fault: one for each block. Where datagrams overtake each other, a window of more
+/// than one may have a gap reported at every block. A window in trains may end with a block that asks for its ACK.
 fn data_bound(scenario: &Scenario) -> usize {
-    match (scenario.order, scenario.window()) {
-        (Order::Kept, _) | (Order::Any, 1) => scenario.blocks(),
-        (Order::Any, window) => scenario.blocks() * (1 + usize::from(window)),
-    }
+    let blocks = scenario.blocks();
+    let window = scenario.window();
+    let gaps = if scenario.order == Order::Any && window > 1 { blocks * usize::from(window) } else { 0 };
+    let asked = if scenario.pacing.enabled && window > scenario.pacing.first_train { blocks } else { 0 };
+    blocks + gaps + asked
 }
 
 /// What must hold in every state.

@@ -55,6 +55,8 @@ pub(super) struct Reaction {
     pub(super) sent: Vec<Vec<u8>>,
     /// The input brought the side on.
     pub(super) moved: bool,
+    /// The deadline that came was no timer, but the end of a pause between two trains.
+    pub(super) paused: bool,
 }
 
 impl Side {
@@ -64,7 +66,7 @@ impl Side {
     /// The client, and its request.
     pub(super) fn client(scenario: &Scenario) -> Result<(Self, Reaction), String> {
         let now = Self::START;
-        let transfer = Transfer::ask(now, scenario.asking(), 0, 1);
+        let transfer = Transfer::ask(now, scenario.asking(), 0, 1).with_pacing(scenario.pacing, None);
         let mut side = Self::new(transfer, scenario.direction == Direction::Write, now);
         let mut reaction = Reaction::default();
         side.drain(scenario, &mut reaction)?;
@@ -82,6 +84,7 @@ impl Side {
             Direction::Read => Transfer::serve_read(now, granted, scenario.timing(), 0, 2),
             Direction::Write => Transfer::serve_write(now, granted, scenario.timing(), 2),
         };
+        let transfer = transfer.with_pacing(scenario.pacing, None);
         let mut side = Self::new(transfer, is_source, now);
         let mut reaction = Reaction::default();
         side.drain(scenario, &mut reaction)?;
@@ -132,12 +135,16 @@ impl Side {
             Input::Repeat => side.transfer.repeat_answer(),
             Input::Expire => {
                 side.now = side.deadline.ok_or("no deadline to come")?;
+                let before = (side.transfer.stats().timeouts, side.is_dallying());
                 side.transfer.handle_timeout(side.now);
+                let has_sender = side.transfer.sender().is_some();
+                reaction.paused = has_sender && before == (side.transfer.stats().timeouts, false);
             }
             Input::Answer => side.answer(scenario),
             Input::Cancel => side.transfer.fail(ErrorCode::NotDefined, "cancelled"),
         }
         side.drain(scenario, &mut reaction)?;
+        reaction.paused &= side.is_live();
         rules::check(scenario, self, input, bytes, &side, &reaction)?;
         Ok((side, reaction))
     }

@@ -36,7 +36,7 @@ pub struct Run {
     pub datagrams: usize,
     /// DATA packets among them.
     pub data: usize,
-    /// Timers that ran out, dallying not counted.
+    /// Timers that ran out: not pauses, not dallying.
     pub timers: usize,
     /// How the client ended.
     pub client: Option<Ending>,
@@ -85,6 +85,8 @@ pub fn run(scenario: &Scenario, plan: &[(usize, Fault)]) -> Result<Run, Violatio
         match clockwork.step() {
             Ok(true) => {}
             Ok(false) => {
+                let timeouts = |side: &Side| usize::try_from(side.transfer.stats().timeouts).unwrap_or(usize::MAX);
+                clockwork.run.timers = timeouts(&clockwork.client) + clockwork.server.as_ref().map_or(0, timeouts);
                 clockwork.run.client = clockwork.client.ending;
                 clockwork.run.server = clockwork.server.and_then(|server| server.ending);
                 return Ok(clockwork.run);
@@ -112,8 +114,6 @@ impl Clockwork<'_> {
             (_, Some((at, who))) => {
                 self.now = at;
                 self.story.push(format!("{:?} a timer", self.now));
-                let side = if who == Who::Client { Some(&self.client) } else { self.server.as_ref() };
-                self.run.timers += usize::from(side.is_some_and(|side| !side.is_dallying()));
                 self.perform(who, Input::Expire, &[])?;
             }
             (_, None) => return Ok(false),

@@ -51,14 +51,14 @@ impl<'a> World<'a> {
     /// Everything that can happen next.
     pub(super) fn ways(&mut self, state: &State) -> Result<Vec<Way>, (Option<Action>, String)> {
         let mut ways = Vec::new();
-        for action in self.actions(state) {
+        for action in self.actions(state).map_err(|reason| (None, reason))? {
             let (to, cost) = self.act(state, action).map_err(|reason| (Some(action), reason))?;
             ways.push(Way { action, to, cost });
         }
         Ok(ways)
     }
 
-    fn actions(&self, state: &State) -> Vec<Action> {
+    fn actions(&mut self, state: &State) -> Result<Vec<Action>, String> {
         let mut actions = Vec::new();
         let mut seen: Vec<Datagram> = Vec::new();
         for datagram in state.flight.iter() {
@@ -83,27 +83,41 @@ impl<'a> World<'a> {
             if !side.is_live() {
                 continue;
             }
+            let (has_deadline, may_cancel) = (side.deadline.is_some(), state.cancels > 0 && !side.commit_due);
             if side.awaits_storage() {
                 actions.push(Action::Answer(who));
             }
-            if side.deadline.is_some() && (state.early > 0 || !self.is_early(state, who, id)) {
+            if has_deadline && (state.early > 0 || !self.is_early(state, who)? || self.is_pause(id)?) {
                 actions.push(Action::Expire(who));
             }
-            if state.cancels > 0 && !side.commit_due {
+            if may_cancel {
                 actions.push(Action::Cancel(who));
             }
         }
-        actions
+        Ok(actions)
+    }
+
+    /// Whether the deadline of a side is the end of a pause: that comes whatever the network does.
+    fn is_pause(&mut self, id: SideId) -> Result<bool, String> {
+        Ok(self.automaton.step(id, Input::Expire)?.paused)
     }
 
     /// Whether a timer that ran out now would be ahead of something: see [`Faults::early`].
-    fn is_early(&self, state: &State, who: Who, id: SideId) -> bool {
-        let others = || state.everybody().filter(|(other, _)| *other != who).map(|(_, id)| self.automaton.side(id));
-        let is_quiet =
-            state.flight.is_empty() && state.everybody().all(|(_, id)| !self.automaton.side(id).awaits_storage());
-        let others_wait = others().any(|other| other.is_live() && !other.is_dallying());
-        let is_out_of_turn = self.automaton.side(id).is_dallying() || state.idle == Some(who);
-        !is_quiet || (is_out_of_turn && others_wait)
+    fn is_early(&mut self, state: &State, who: Who) -> Result<bool, String> {
+        let mut is_quiet = state.flight.is_empty();
+        let mut others_wait = false;
+        let mut is_dallying = false;
+        for (other, id) in state.everybody() {
+            let side = self.automaton.side(id);
+            is_quiet &= !side.awaits_storage();
+            if other == who {
+                is_dallying = side.is_dallying();
+            } else if side.is_live() {
+                others_wait |= !side.is_dallying();
+                is_quiet &= side.deadline.is_none() || !self.is_pause(id)?;
+            }
+        }
+        Ok(!is_quiet || (others_wait && (is_dallying || state.idle == Some(who))))
     }
 
     fn act(&mut self, state: &State, action: Action) -> Result<(State, Cost), String> {
@@ -129,13 +143,13 @@ impl<'a> World<'a> {
             }
             Action::Expire(who) => {
                 let id = state.side(who).ok_or("nobody there")?;
-                if self.is_early(state, who, id) {
-                    next.early -= 1;
-                }
-                next.idle = Some(who);
-                cost.faults += 1;
-                cost.repeats += 1;
                 let step = self.automaton.step(id, Input::Expire)?;
+                if !step.paused {
+                    next.early -= u8::from(self.is_early(state, who)?);
+                    next.idle = Some(who);
+                    cost.faults += 1;
+                    cost.repeats += 1;
+                }
                 self.follow(&mut next, who, &step, &mut cost)?;
             }
             Action::Answer(who) => {
