@@ -39,15 +39,11 @@ impl Kind {
 const MIB: u64 = 1 << 20;
 
 const fn get(name: &'static str, block_size: u32, window: u32, clients: u32, size: u64) -> Cell {
-    Cell { name, block_size, window, clients, kind: Kind::Get(size), offload: true, one_processor: false }
-}
-
-const fn lock_step(name: &'static str, block_size: u32, size: u64) -> Cell {
-    Cell { one_processor: true, ..get(name, block_size, 1, 1, size) }
+    Cell { name, block_size, window, clients, kind: Kind::Get(size), offload: true, one_processor: clients == 1 }
 }
 
 const fn put(name: &'static str, block_size: u32, window: u32, size: u64) -> Cell {
-    Cell { kind: Kind::Put(size), one_processor: window == 1, ..get(name, block_size, window, 1, size) }
+    Cell { kind: Kind::Put(size), ..get(name, block_size, window, 1, size) }
 }
 
 const fn storm(name: &'static str, block_size: u32, window: u32, clients: u32) -> Cell {
@@ -56,10 +52,10 @@ const fn storm(name: &'static str, block_size: u32, window: u32, clients: u32) -
 
 /// The table, in its order.
 pub(super) const CELLS: &[Cell] = &[
-    lock_step("512/1", 512, 4 * MIB),
-    lock_step("1428/1", 1428, 8 * MIB),
-    lock_step("8192/1", 8192, 32 * MIB),
-    lock_step("65464/1", 65_464, 64 * MIB),
+    get("512/1", 512, 1, 1, 4 * MIB),
+    get("1428/1", 1428, 1, 1, 8 * MIB),
+    get("8192/1", 8192, 1, 1, 32 * MIB),
+    get("65464/1", 65_464, 1, 1, 64 * MIB),
     get("512/1x16", 512, 1, 16, 4 * MIB),
     get("1428/1x16", 1428, 1, 16, 8 * MIB),
     get("8192/1x16", 8192, 1, 16, 32 * MIB),

@@ -46,7 +46,7 @@ pub(super) fn measure(
     command.args(["--block-size", &cell.block_size.to_string(), "--window", &cell.window.to_string()]);
     command.args(["--threads", "1"]);
     if !cell.offload {
-        command.args(["--no-offload", "true"]);
+        command.arg("--no-offload");
     }
     let seconds = settings.seconds.to_string();
     let url = format!("tftp://{address}/");

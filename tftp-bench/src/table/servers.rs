@@ -217,8 +217,13 @@ fn wait_for(group: &mut Group, server: SocketAddr) -> io::Result<()> {
                 Repr::Ack { block }.emit(&mut ack).map_err(io::Error::other)?;
                 socket.send_to(&ack, peer)?;
             }
-            return Ok(());
+            break;
         }
+    }
+    // What answered may have been another server at that address, in whose way this one stood.
+    std::thread::sleep(Duration::from_millis(20));
+    if start.elapsed() < START && group.is_running() {
+        return Ok(());
     }
     Err(io::Error::new(io::ErrorKind::TimedOut, "the server does not answer"))
 }
