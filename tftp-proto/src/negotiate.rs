@@ -31,6 +31,9 @@ impl Parameters {
     pub const fn without_options(mode: Mode) -> Self {
         Self {
             block_size: DEFAULT_BLOCK_SIZE,
+            //= rfc1350#section-2
+            //# Each data packet contains one block of data, and must be acknowledged by an acknowledgment packet before
+            //# the next packet can be sent.
             window_size: 1,
             timeout: None,
             rollover: Rollover::Zero,
@@ -44,6 +47,9 @@ impl Parameters {
         let seconds = granted.timeout.map(|seconds| Duration::from_secs(u64::from(seconds)));
         let micros = granted.micro_timeout.map(|micros| Duration::from_micros(u64::from(micros)));
         Self {
+            //= rfc2347#negotiation-protocol
+            //# An option not acknowledged by the server must be ignored by the client and server as if it were never
+            //# requested.
             block_size: granted.block_size.or(granted.block_size2).unwrap_or(DEFAULT_BLOCK_SIZE),
             window_size: granted.window_size.unwrap_or(1),
             timeout: micros.or(seconds),
@@ -66,6 +72,9 @@ pub fn grant(
     policy: &OptionPolicy,
     size: Option<u64>,
 ) -> (Options, Parameters) {
+    //= rfc2347#negotiation-protocol
+    //# The server must not include in the OACK any option which had not been specifically requested by the client; that
+    //# is, only the client may initiate option negotiation.
     let mut granted = *asked;
     for kind in OptionKind::ALL {
         if policy.disabled.contains(kind) {
@@ -73,23 +82,35 @@ pub fn grant(
         }
     }
     let largest = policy.max_block_size.max(MIN_BLOCK_SIZE);
+    //= rfc2348#blocksize-option-specification
+    //# The specified value must be less than or equal to the value specified by the client.
     granted.block_size = granted.block_size.map(|size| size.min(largest));
     // Both name the block size: one answer is enough, and the one with an RFC wins.
     granted.block_size2 = match granted.block_size {
         Some(_) => None,
         None => granted.block_size2.map(|size| previous_power_of_two(size.min(largest))),
     };
+    //= rfc7440#section-3
+    //# The specified value MUST be less than or equal to the value specified by the client.
     granted.window_size = granted.window_size.map(|window| window.min(policy.max_window).clamp(1, MAX_WINDOW));
     let allowed = policy.min_timeout..=policy.max_timeout;
+    //= rfc2349#timeout-interval-option-specification
+    //# The specified timeout value must match the value specified by the client.
     granted.timeout = granted.timeout.filter(|seconds| allowed.contains(&Duration::from_secs(u64::from(*seconds))));
     granted.micro_timeout = granted
         .micro_timeout
         .filter(|micros| granted.timeout.is_none() && allowed.contains(&Duration::from_micros(u64::from(*micros))));
     let hint = asked.transfer_size;
     granted.transfer_size = granted.transfer_size.and_then(|asked| match direction {
+        //= rfc2349#transfer-size-option-specification
+        //# In Write Request packets, the size of the file, in octets, is specified in the request and echoed back in
+        //# the OACK.
         Direction::Write => Some(asked),
         // The encoded size of a text is not known beforehand.
         Direction::Read if mode == Mode::Netascii => None,
+        //= rfc2349#transfer-size-option-specification
+        //# In Read Request packets, a size of "0" is specified in the request and the size of the file, in octets, is
+        //# returned in the OACK.
         Direction::Read => size.filter(|size| *size > 0 || policy.size_of_empty_files),
     });
     let mut parameters = Parameters::from_granted(&granted, mode);
@@ -132,6 +153,9 @@ impl Refusal {
 ///
 /// A [`Refusal`] if the OACK does not fit the request.
 pub fn accept(asked: &Options, oack: &ParsedOptions, mode: Mode) -> Result<(Options, Parameters), Refusal> {
+    //= rfc2347#negotiation-protocol
+    //# If the client receives an OACK containing an unrequested option, it should respond with an ERROR packet, with
+    //# error code 8, and terminate the transfer.
     if oack.unknown > 0 {
         return Err(Refusal::NotAsked);
     }
@@ -139,9 +163,20 @@ pub fn accept(asked: &Options, oack: &ParsedOptions, mode: Mode) -> Result<(Opti
         return Err(Refusal::Invalid);
     }
     for (kind, value) in oack.options.iter() {
+        //= rfc2347#negotiation-protocol
+        //# If the client receives an OACK containing an unrequested option, it should respond with an ERROR packet,
+        //# with error code 8, and terminate the transfer.
         let wanted = asked.value(kind).ok_or(Refusal::NotAsked)?;
         let fits = match kind {
+            //= rfc2348#blocksize-option-specification
+            //# The client must then either use the size specified in the OACK, or send an ERROR packet, with error code
+            //# 8, to terminate the transfer.
+            //= rfc7440#section-3
+            //# The client MUST then either use the size specified in the OACK or send an ERROR packet, with error code
+            //# 8, to terminate the transfer.
             OptionKind::BlockSize | OptionKind::BlockSize2 | OptionKind::WindowSize => value <= wanted,
+            //= rfc2349#timeout-interval-option-specification
+            //# The specified timeout value must match the value specified by the client.
             OptionKind::Timeout | OptionKind::MicroTimeout | OptionKind::Rollover => value == wanted,
             // For a read it is news; for a write some servers do not echo it exactly, and nothing hangs on it.
             OptionKind::TransferSize => true,
@@ -150,6 +185,9 @@ pub fn accept(asked: &Options, oack: &ParsedOptions, mode: Mode) -> Result<(Opti
             return Err(Refusal::Changed(kind));
         }
     }
+    //= rfc2347#negotiation-protocol
+    //# If multiple options were requested, the client must use those options which were acknowledged by the server and
+    //# must not use those options which were not acknowledged by the server.
     Ok((oack.options, Parameters::from_granted(&oack.options, mode)))
 }
 

@@ -60,6 +60,8 @@ impl Decoder {
     ///
     /// At most one byte more than `input.len()` comes out. A CR followed by anything but LF or NUL stays a CR.
     pub fn decode(&mut self, input: &[u8], mut put: impl FnMut(&[u8])) {
+        //= rfc1350#section-5
+        //# A host which receives netascii mode data must translate the data to its own format.
         let mut rest = input;
         while !rest.is_empty() {
             if core::mem::take(&mut self.after_cr) {

@@ -115,6 +115,9 @@ impl Handshake {
         if !self.asking.fall_back || self.asking.options.is_empty() {
             return ErrorAnswer::Ended;
         }
+        //= rfc2347#negotiation-protocol
+        //# In the event that a server returns an error for a request which carries an option, the client may attempt to
+        //# repeat the request without appending any options.
         self.fell_back = true;
         self.asking.options = Options::NONE;
         self.retry = Retry::new(now, self.asking.timing, 0);

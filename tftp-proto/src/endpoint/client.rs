@@ -117,9 +117,16 @@ impl Endpoint {
         };
         let asking = matches!(&entry.phase, Phase::Active(transfer) if transfer.is_asking());
         let any_source = matches!(&entry.side, Side::Client { request, .. } if request.accept_any_source);
+        //= rfc1350#section-4
+        //# the hosts should make sure that the source TID matches the value that was agreed on in steps 1 and 2.
         let known = if asking { any_source || entry.key().ip == peer.ip } else { entry.key() == peer };
+        //= rfc1350#section-4
+        //# If a source TID does not match, the packet should be discarded as erroneously sent from somewhere else.
         if !known {
             return match packet {
+                //= rfc1350#section-4
+                //# When the second response to the request arrives, it should be rejected, but there is no reason to
+                //# terminate the first connection.
                 Packet::Data { .. } | Packet::Ack { .. } | Packet::Oack(_) => {
                     self.refuse_tid(now, meta);
                     Err(Ignored::UnknownTransferId)
@@ -137,6 +144,8 @@ impl Endpoint {
     fn deliver_first(&mut self, now: Instant, meta: &Meta, index: usize, packet: &Packet<'_>) -> Result<(), Ignored> {
         let Some(entry) = self.table.get_mut(index) else { return Err(Ignored::Stray) };
         let asked = entry.peer;
+        //= rfc1350#section-4
+        //# The two chosen TID's are then used for the remainder of the transfer.
         entry.peer = meta.peer;
         let delivered = self.deliver(now, index, packet);
         // Not an answer, or one that makes us ask again: the request still goes to where it went.
@@ -151,6 +160,8 @@ impl Endpoint {
 }
 
 fn check(request: &ClientRequest) -> Result<(), StartError> {
+    //= rfc1350#section-1
+    //# The mail mode is obsolete and should not be implemented or used.
     if request.mode == Mode::Mail {
         return Err(StartError::MailMode);
     }
@@ -163,6 +174,8 @@ fn check(request: &ClientRequest) -> Result<(), StartError> {
         mode: request.mode,
         options: request.options,
     };
+    //= rfc2347#packet-formats
+    //# The maximum size of a request packet is 512 octets.
     repr.emit(&mut [0; MAX_REQUEST]).map(|_| ()).map_err(|_| StartError::NameTooLong)
 }
 

@@ -49,6 +49,9 @@ impl Network {
 /// Whether a packet may ever be sent there.
 pub(super) fn is_answerable(peer: SocketAddr) -> bool {
     let ip = peer.ip().to_canonical();
+    //= rfc1350#section-3
+    //# The transfer identifiers (TID's) used by TFTP are passed to the Datagram layer to be used as ports; therefore
+    //# they must be between 0 and 65,535.
     peer.port() != 0 && !ip.is_unspecified() && !is_shared(ip)
 }
 
@@ -100,6 +103,9 @@ impl Pools {
         let pool = self.groups.get_mut(group).filter(|pool| !pool.sockets.is_empty())?;
         let count = pool.sockets.len();
         let start = pool.next;
+        //= rfc1350#section-4
+        //# The TID's chosen for a connection should be randomly chosen, so that the probability that the same number is
+        //# chosen twice in immediate succession is very low.
         let in_turn = || (0..count).map(|step| (start + step) % count);
         let place = in_turn()
             .find(|place| pool.sockets.get(*place).is_some_and(|socket| !taken(*socket)))

@@ -200,6 +200,9 @@ impl Entry {
             if transfer.is_proved() && !transfer.is_asking() {
                 self.epitaph = Some(Epitaph::failed(now, code, message));
             }
+            //= rfc1350#section-7
+            //# If a request can not be granted, or some error occurs during the transfer, then an ERROR packet (opcode
+            //# 5) is sent.
             transfer.fail(code, message);
             self.verdict = Some(outcome);
         }

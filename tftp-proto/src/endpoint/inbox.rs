@@ -40,6 +40,8 @@ impl Inbox {
         let window = usize::from(parameters.block_size) * usize::from(parameters.window_size);
         let threshold = if prompt { 1 } else { GATHER };
         Self {
+            //= rfc1123#section-4.2.4
+            //# octet and netascii MUST both work
             decoder: (parameters.mode == Mode::Netascii).then(Decoder::default),
             buffer: Vec::new(),
             written: 0,
@@ -55,6 +57,9 @@ impl Inbox {
     pub(super) fn push(&mut self, payload: &[u8], last: bool) -> Result<(), TooLarge> {
         let buffer = &mut self.buffer;
         match &mut self.decoder {
+            //= rfc1350#section-5
+            //# If a host receives a octet file and then returns it, the returned file must be identical to the
+            //# original.
             None => buffer.extend_from_slice(payload),
             Some(decoder) => {
                 decoder.decode(payload, |bytes| buffer.extend_from_slice(bytes));

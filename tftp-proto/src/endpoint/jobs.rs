@@ -29,6 +29,8 @@ impl StorageFailure {
     fn told(&self) -> (ErrorCode, &'static str) {
         match self.kind {
             FailureKind::NotFound => (ErrorCode::FileNotFound, "file not found"),
+            //= rfc1123#section-4.2.3.4
+            //# configurable access control
             FailureKind::AccessDenied => (ErrorCode::AccessViolation, "access denied"),
             FailureKind::InvalidName => (ErrorCode::AccessViolation, "invalid file name"),
             FailureKind::Full => (ErrorCode::DiskFull, "disk full or file too large"),

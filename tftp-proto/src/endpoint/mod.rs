@@ -237,6 +237,8 @@ impl Endpoint {
 
     /// ERROR 5 to a packet that came from a wrong port, within limits.
     fn refuse_tid(&mut self, now: Instant, meta: &Meta) {
+        //= rfc1350#section-4
+        //# An error packet should be sent to the source of the incorrect packet, while not disturbing the transfer.
         if self.wrong_tid_after <= now {
             self.wrong_tid_after = now + WRONG_TID_INTERVAL;
             let code = crate::wire::ErrorCode::UnknownTransferId;

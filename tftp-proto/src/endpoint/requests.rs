@@ -48,6 +48,8 @@ impl Endpoint {
         group: usize,
         request: &wire::Request<'_>,
     ) -> Result<(), Ignored> {
+        //= rfc1123#section-4.2.3.5
+        //# requests to a broadcast address SHOULD be ignored
         if self.is_unwanted_broadcast(meta) {
             return Err(Ignored::Broadcast);
         }
@@ -126,7 +128,12 @@ impl Endpoint {
     /// Requests that need no storage to be refused.
     fn refuse_at_once(&mut self, meta: &Meta, request: &Request) -> Result<(), Ignored> {
         let size = request.options.transfer_size.filter(|_| request.mode == Mode::Octet);
+        //= rfc2349#transfer-size-option-specification
+        //# If the file is too large for the server to handle, it may abort the transfer with an Error packet (error
+        //# code 3).
         let too_large = request.direction == Direction::Write && size.is_some_and(|size| size > self.config.max_upload);
+        //= rfc1123#section-4.2.2.1
+        //# no mail
         let (code, message, reason) = if request.mode == Mode::Mail {
             (ErrorCode::IllegalOperation, "mail mode is obsolete", RefusedReason::MailMode)
         } else if request.filename.is_empty() {
@@ -136,6 +143,9 @@ impl Endpoint {
         } else {
             return Ok(());
         };
+        //= rfc1350#section-7
+        //# If a request can not be granted, or some error occurs during the transfer, then an ERROR packet (opcode 5)
+        //# is sent.
         self.reply(meta, Answer::Error(code, message));
         self.generation = self.generation.wrapping_add(1);
         self.events.push_back(Event::Finished(Box::new(Report {
@@ -251,6 +261,8 @@ impl Endpoint {
             return Err(Ignored::UnexpectedRequest);
         }
         let peer = PeerKey::new(meta.peer);
+        //= rfc1350#section-4
+        //# the hosts should make sure that the source TID matches the value that was agreed on in steps 1 and 2.
         if let Some(index) = self.servers.get(&(group, peer)).copied()
             && self.table.get(index).is_some_and(|entry| entry.socket == meta.socket)
         {
@@ -267,6 +279,8 @@ impl Endpoint {
             return Err(Ignored::Stray);
         }
         let (first, last) = peer.same_host();
+        //= rfc1350#section-4
+        //# If a source TID does not match, the packet should be discarded as erroneously sent from somewhere else.
         let neighbour = self
             .servers
             .range((group, first)..=(group, last))

@@ -65,6 +65,9 @@ impl Endpoint {
         }
         self.events.push_back(Event::Established { id: entry.id, parameters: *parameters });
         let announced = parameters.transfer_size.filter(|_| parameters.mode == crate::wire::Mode::Octet);
+        //= rfc2349#transfer-size-option-specification
+        //# If the file is too large for the client to handle, it may abort the transfer with an Error packet (error
+        //# code 3).
         if entry.writes_storage() && announced.is_some_and(|size| size > limit) {
             entry.refuse_too_large(now);
         }

@@ -128,6 +128,8 @@ impl Tombstones {
             (Epitaph::Dallying(dally), Packet::Data { block, .. }) => {
                 dally.is_repeat(now, *block).then_some(Answer::Ack(dally.last()))
             }
+            //= rfc1350#section-2
+            //# This packet is not acknowledged, and not retransmitted
             (Epitaph::Failed { code, message, left, next }, Packet::Data { .. } | Packet::Ack { .. }) => {
                 let due = *left > 0 && *next <= now;
                 if due {

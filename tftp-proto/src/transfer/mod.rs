@@ -262,6 +262,8 @@ impl<C: AsRef<[u8]>> Transfer<C> {
     /// A packet from the peer. The caller has checked that it comes from the peer's address and port.
     pub fn handle_packet<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Progress<'a> {
         self.received += 1;
+        //= rfc1350#section-2
+        //# This packet is not acknowledged, and not retransmitted
         if let Packet::Error { code, .. } = *packet {
             return self.handle_error(now, code);
         }
@@ -271,6 +273,9 @@ impl<C: AsRef<[u8]>> Transfer<C> {
                     self.granted = options;
                     self.begin(now, parameters, packet)
                 }
+                //= rfc2347#negotiation-protocol
+                //# If the client rejects the OACK, then it sends an ERROR packet, with error code 8, to the server and
+                //# the transfer is terminated.
                 Answer::Refused(refusal) => {
                     self.farewell = Some((ErrorCode::OptionNegotiation, refusal.message()));
                     self.end(Ending::Refused(refusal));
@@ -320,12 +325,18 @@ impl<C: AsRef<[u8]>> Transfer<C> {
             Direction::Write => {
                 // A slow source should not have to fill more than a window before the first block leaves.
                 let window = usize::from(parameters.block_size) * usize::from(parameters.window_size);
+                //= rfc2347#negotiation-protocol
+                //# If the transfer was initiated with a Write Request, then the client begins the transfer with the
+                //# first DATA packet, using the negotiated values.
                 let mut sender = Sender::new(parameters, false, self.read_size.min(window), retry);
                 sender.set_pacing(&self.pacing, self.known);
                 self.machine = Machine::Sending(sender);
                 Progress::Advanced
             }
             Direction::Read => {
+                //= rfc2347#negotiation-protocol
+                //# If the transfer was initiated with a Read Request, then an ACK (with the data block number set to 0)
+                //# is sent by the client to confirm the values in the server's OACK packet.
                 let opening = matches!(packet, Packet::Oack(_));
                 self.machine = Machine::Receiving(Receiver::new(now, parameters, opening, retry));
                 if opening {
@@ -437,6 +448,8 @@ impl<C: AsRef<[u8]>> Transfer<C> {
                 HandshakeAction::GaveUp => TransferAction::Ended(Ending::TimedOut),
             },
             Machine::Sending(sender) => match sender.poll(now, out) {
+                //= rfc2347#negotiation-protocol
+                //# Each option the server recognizes, and accepts the value for, is included in the OACK.
                 SenderAction::Opening => emit(Repr::Oack(self.granted), out),
                 SenderAction::Transmit { len, segment_size } => TransferAction::Transmit { len, segment_size },
                 SenderAction::Read { offset, len, keep } => TransferAction::Read { offset, len, keep },
@@ -447,6 +460,9 @@ impl<C: AsRef<[u8]>> Transfer<C> {
             },
             Machine::Receiving(receiver) => match receiver.poll(now) {
                 ReceiverAction::Opening if self.sends_oack => emit(Repr::Oack(self.granted), out),
+                //= rfc1350#section-4
+                //# Since the positive response to a write request is an acknowledgment packet, in this special case the
+                //# block number will be zero.
                 ReceiverAction::Opening => emit(Repr::Ack { block: 0 }, out),
                 ReceiverAction::Ack(block) => emit(Repr::Ack { block }, out),
                 ReceiverAction::Wait(deadline) => TransferAction::Wait(deadline),

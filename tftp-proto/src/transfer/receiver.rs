@@ -149,11 +149,19 @@ impl Receiver {
             self.retry.sample(now - sent_at);
         }
         self.retry.progress(now);
+        //= rfc1350#section-5
+        //# If it is 512 bytes long, the block is not the last block of data; if it is from zero to 511 bytes long, it
+        //# signals the end of the transfer.
+        //= rfc2348#blocksize-option-specification
+        //# The reception of a data packet with a data length less than the negotiated blocksize is the final packet.
         let last = payload.len() < block_size;
         if last {
             self.state = State::Committing;
             self.ack_due = false;
         } else {
+            //= rfc7440#section-4
+            //# The DRCV MUST send to the DSND the ACK of the last data block of the window in order to confirm a
+            //# successful data block window reception.
             self.ack_due |= self.received >= self.window_end();
             self.state = State::Receiving { deadline: self.retry.deadline(now) };
         }
@@ -163,6 +171,9 @@ impl Receiver {
     /// A block is missing: report the last one in order, once, at once (RFC 7440 §4).
     fn handle_gap(&mut self) -> DataOutcome {
         self.stats.ignored += 1;
+        //= rfc7440#section-4
+        //# In the case of a data block sequence error, the DRCV SHOULD notify the DSND by sending an ACK corresponding
+        //# to the last data block correctly received.
         if !self.gap_reported {
             self.gap_reported = true;
             self.ack_due = true;
@@ -209,6 +220,8 @@ impl Receiver {
     /// The file is complete and safe: the final ACK may leave. Call it once, after the last block.
     pub fn committed(&mut self, now: Instant) {
         if self.state == State::Committing {
+            //= rfc1350#section-6
+            //# On the other hand, dallying is encouraged.
             let (enough, until) = self.retry.dally_until(now);
             self.state = State::Dallying(Dally::new(self.parameters.rollover.to_wire(self.received), enough, until));
             self.ack_due = true;
@@ -220,6 +233,8 @@ impl Receiver {
     pub fn handle_timeout(&mut self, now: Instant) {
         match self.state {
             State::Receiving { deadline } if deadline <= now => match self.retry.expired(now) {
+                //= rfc1350#section-7
+                //# Timeouts must also be used to detect errors.
                 Verdict::GiveUp => self.state = State::GaveUp,
                 Verdict::Retry => {
                     self.stats.timeouts += 1;
@@ -275,6 +290,8 @@ impl Receiver {
         if !self.heard {
             return ReceiverAction::Opening;
         }
+        //= rfc1350#section-5
+        //# The block number in an ACK echoes the block number of the DATA packet being acknowledged.
         ReceiverAction::Ack(self.parameters.rollover.to_wire(self.received))
     }
 

@@ -91,10 +91,14 @@ impl Retry {
     /// so that a crowd that lost together does not return together.
     fn interval(&mut self) -> Duration {
         let Timing { initial_timeout, min_timeout, max_timeout, .. } = self.timing;
+        //= rfc2349#timeout-interval-option-specification
+        //# The number of seconds to wait before retransmitting, specified in ASCII.
         let first = self.negotiated.unwrap_or_else(|| match self.round_trip {
             None => initial_timeout,
             Some((smoothed, variation)) => (smoothed + variation * 4).max(min_timeout),
         });
+        //= rfc1123#section-4.2.3.2
+        //# MUST adapt the timeout (at least exponential backoff)
         let doubled = first.saturating_mul(1 << self.retries.min(16)).min(max_timeout.max(first));
         if self.retries == 0 {
             return doubled;
@@ -130,6 +134,10 @@ impl Retry {
     pub(crate) fn expired(&mut self, now: Instant) -> Verdict {
         let limit = if self.proved { self.timing.max_retries } else { Some(self.timing.unproved_retries) };
         let impatient = self.patience().is_some_and(|patience| now.saturating_since(self.silent_since) >= patience);
+        //= rfc7440#section-6
+        //# Implementations SHOULD always set a maximum number of retries for datagram retransmissions, imposing an
+        //# appropriate threshold on error recovery attempts, after which a transfer SHOULD always be aborted to prevent
+        //# pathological retransmission conditions.
         if impatient || limit.is_some_and(|limit| self.retries >= limit) {
             return Verdict::GiveUp;
         }

@@ -118,6 +118,8 @@ impl<C: AsRef<[u8]>> Sender<C> {
     pub(super) fn new(parameters: Parameters, opening: bool, read_size: usize, mut retry: Retry) -> Self {
         retry.set_negotiated(parameters.timeout);
         let first = u64::from(!opening);
+        //= rfc1350#section-4
+        //# block numbers are consecutive and begin with one.
         let start = Cursor { block: 1, offset: 0, encoder: Encoder::default() };
         Self {
             parameters,
@@ -180,6 +182,9 @@ impl<C: AsRef<[u8]>> Sender<C> {
             pacer.acknowledged(now, acked, self.next);
         }
         self.retry.progress(now);
+        //= rfc7440#section-4
+        //# The notified DSND SHOULD send a new data block window whose beginning MUST be set based on the ACK received
+        //# out of sequence.
         let outcome = if acked + 1 < self.next { AckOutcome::Gap } else { AckOutcome::Advanced };
         self.base = acked + 1;
         // The receiver may report this very gap once for every block behind it.
@@ -198,11 +203,18 @@ impl<C: AsRef<[u8]>> Sender<C> {
     /// An ACK of the block before the window. RFC 1123 §4.2.3.1: in lock-step it must never cause DATA. With a
     /// window it reports that the first block is missing, and copies of the report are not answered.
     fn handle_repeated_ack(&mut self, now: Instant, acked: u64) -> AckOutcome {
+        //= rfc7440#section-4
+        //# Traffic with windowsize = 1 MUST be equivalent to traffic specified by [RFC1350].
         let gap = self.parameters.window_size > 1 && self.base > 0 && self.next > self.base && !self.gap_answered;
+        //= rfc1123#section-4.2.3.1
+        //# MUST NOT resend DATA for a duplicate ACK
         if !gap {
             self.stats.ignored += 1;
             return AckOutcome::Ignored;
         }
+        //= rfc7440#section-4
+        //# The notified DSND SHOULD send a new data block window whose beginning MUST be set based on the ACK received
+        //# out of sequence.
         self.gap_answered = true;
         self.echo_expected = true;
         self.timed = None;
@@ -270,7 +282,12 @@ impl<C: AsRef<[u8]>> Sender<C> {
     pub fn handle_timeout(&mut self, now: Instant) {
         match self.state {
             State::Waiting { deadline } if deadline <= now => match self.retry.expired(now) {
+                //= rfc1350#section-7
+                //# Timeouts must also be used to detect errors.
                 Verdict::GiveUp => self.state = State::GaveUp,
+                //= rfc1350#section-6
+                //# The host sending the last DATA must retransmit it until the packet is acknowledged or the sending
+                //# host times out.
                 Verdict::Retry => {
                     self.stats.timeouts += 1;
                     self.timed = None;
@@ -279,6 +296,9 @@ impl<C: AsRef<[u8]>> Sender<C> {
                     if let Some(pacer) = self.pacer.as_mut().filter(|_| self.base > 0) {
                         pacer.timed_out();
                     }
+                    //= rfc7440#section-4
+                    //# In the case of an expected ACK not timely reaching the DSND (timeout), the last received ACK
+                    //# SHALL set the beginning of the next windowsize data block window to be sent.
                     self.go_on_from(self.base);
                 }
             },
@@ -356,6 +376,8 @@ impl<C: AsRef<[u8]>> Sender<C> {
         }
         self.note_sent(now, count as u64);
         let more = self.window_has_room();
+        //= rfc7440#section-6
+        //# The rate at which TFTP UDP datagrams are sent SHOULD follow the CC guidelines in Section 3.1 of [RFC5405].
         let pause = self.pacer.as_mut().and_then(|pacer| pacer.sent(now, first, count, more));
         if let Some(until) = pause {
             self.state = State::Pausing { until };
@@ -386,6 +408,8 @@ impl<C: AsRef<[u8]>> Sender<C> {
         let mut taken = 0;
         for piece in pieces {
             let room = payload.get_mut(written..)?;
+            //= rfc1123#section-4.2.4
+            //# octet and netascii MUST both work
             if self.parameters.mode == Mode::Netascii {
                 let (used, made) = self.cursor.encoder.encode(piece, room);
                 taken += used;
@@ -398,6 +422,12 @@ impl<C: AsRef<[u8]>> Sender<C> {
             }
         }
         write_data_header(header, self.parameters.rollover.to_wire(self.cursor.block));
+        //= rfc1350#section-5
+        //# If it is 512 bytes long, the block is not the last block of data; if it is from zero to 511 bytes long, it
+        //# signals the end of the transfer.
+        //= rfc2348#blocksize-option-specification
+        //# If the amount of data to be transfered is an integral multiple of the blocksize, an extra data packet
+        //# containing no data is sent to end the transfer.
         if written < block_size {
             self.last = Some(self.cursor.block);
         }
@@ -407,6 +437,9 @@ impl<C: AsRef<[u8]>> Sender<C> {
     }
 
     fn window_has_room(&self) -> bool {
+        //= rfc7440#section-4
+        //# The DSND MUST cyclically send to the DRCV the agreed windowsize consecutive data blocks before normally
+        //# stopping and waiting for the ACK of the transferred window.
         self.next < self.base + u64::from(self.parameters.window_size) && self.last.is_none_or(|last| self.next <= last)
     }
 

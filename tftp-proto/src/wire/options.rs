@@ -55,6 +55,8 @@ impl OptionKind {
     /// The option of that name, in any case.
     #[must_use]
     pub fn from_name(name: &[u8]) -> Option<Self> {
+        //= rfc2347#packet-formats
+        //# The first option, in case-insensitive ASCII (e.g., blksize).
         Self::ALL.into_iter().find(|kind| kind.name().as_bytes().eq_ignore_ascii_case(name))
     }
 }
@@ -137,6 +139,8 @@ impl Options {
     fn set(&mut self, kind: OptionKind, number: u64) -> bool {
         match kind {
             OptionKind::BlockSize => {
+                //= rfc2348#blocksize-option-specification
+                //# Valid values range between "8" and "65464" octets, inclusive.
                 self.block_size = clamp_size(number, MIN_BLOCK_SIZE, MAX_BLOCK_SIZE);
                 self.block_size.map(u64::from) == Some(number)
             }
@@ -147,6 +151,8 @@ impl Options {
                 self.block_size2.map(u64::from) == Some(number)
             }
             OptionKind::Timeout => {
+                //= rfc2349#timeout-interval-option-specification
+                //# Valid values range between "1" and "255" seconds, inclusive.
                 self.timeout = u8::try_from(number).ok().filter(|seconds| *seconds > 0);
                 self.timeout.is_some()
             }
@@ -159,6 +165,8 @@ impl Options {
                 true
             }
             OptionKind::WindowSize => {
+                //= rfc7440#section-3
+                //# The valid values range MUST be between 1 and 65535 blocks, inclusive.
                 self.window_size = clamp_size(number, 1, u16::MAX);
                 self.window_size.map(u64::from) == Some(number)
             }
@@ -197,11 +205,18 @@ impl<'a> RawOptions<'a> {
     pub fn parse(self) -> ParsedOptions {
         let mut parsed = ParsedOptions::default();
         let mut seen = [false; OptionKind::ALL.len()];
+        //= rfc2347#packet-formats
+        //# The order in which options are specified is not significant.
         for (name, value) in self {
             let Some(kind) = OptionKind::from_name(name) else {
+                //= rfc2347#negotiation-protocol
+                //# Options which the server does not support should be omitted from the OACK; they should not cause an
+                //# ERROR packet to be generated.
                 parsed.unknown += 1;
                 continue;
             };
+            //= rfc2347#negotiation-protocol
+            //# however, an option may only be specified once.
             if core::mem::replace(&mut seen[kind as usize], true) {
                 parsed.repeated += 1;
                 continue;
@@ -222,6 +237,8 @@ impl<'a> Iterator for RawOptions<'a> {
         while let [0, rest @ ..] = self.0 {
             self.0 = rest;
         }
+        //= rfc2347#packet-formats
+        //# The options and values are all NULL-terminated, in keeping with the original request format.
         let (name, rest) = split_at_nul(self.0)?;
         let (value, rest) = split_at_nul(rest)?;
         self.0 = rest;

@@ -43,6 +43,9 @@ impl Mode {
     /// The mode of that name, in any case.
     #[must_use]
     pub fn from_name(name: &[u8]) -> Option<Self> {
+        //= rfc1350#section-5
+        //# The mode field contains the string "netascii", "octet", or "mail" (or any combination of upper and lower
+        //# case
         [Self::Octet, Self::Netascii, Self::Mail]
             .into_iter()
             .find(|mode| mode.name().as_bytes().eq_ignore_ascii_case(name))

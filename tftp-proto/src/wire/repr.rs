@@ -85,6 +85,8 @@ impl Repr<'_> {
             Self::Error { code, message } => {
                 writer.number(opcode::ERROR)?;
                 writer.number(code.to_wire())?;
+                //= rfc1350#section-5
+                //# The error message is intended for human consumption, and should be in netascii.
                 writer.string(message.as_bytes())?;
             }
             Self::Oack(options) => {
@@ -122,11 +124,15 @@ impl Writer<'_> {
 
     fn string(&mut self, text: &[u8]) -> Result<(), EmitError> {
         self.bytes(text)?;
+        //= rfc2347#packet-formats
+        //# The options and values are all NULL-terminated, in keeping with the original request format.
         self.bytes(&[0])
     }
 
     fn options(&mut self, options: &Options) -> Result<(), EmitError> {
         for (kind, value) in options.iter() {
+            //= rfc7440#section-3
+            //# Note that all fields except "opc" MUST be ASCII strings followed by a single-byte NULL character.
             self.string(kind.name().as_bytes())?;
             self.decimal(value)?;
         }
