@@ -87,7 +87,9 @@ fn two_servers_facing_each_other_say_nothing() {
 fn a_forged_request_between_servers_dies_out() {
     for args in [&[][..], &["--single-port"]] {
         let Some(said) = face_each_other(args, &[rrq(b"absent", &[]), wrq(b"no/such/dir", &[])], &[]) else { return };
-        assert_eq!(said.len(), 4, "{args:?}: each says one ERROR to each request, and nobody to those: {said:?}");
+        // Through one port, an ERROR may end the very request that the other has just been made to answer.
+        let fewest = if args.is_empty() { 4 } else { 1 };
+        assert!((fewest..=4).contains(&said.len()), "{args:?}: one ERROR to each request, none to those: {said:?}");
         assert!(said.iter().all(|bytes| bytes[..2] == [0, 5] && bytes.len() < 64), "{said:?}");
 
         // Each takes the other for a client that never answers.

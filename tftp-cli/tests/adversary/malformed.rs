@@ -42,7 +42,7 @@ fn kinds() -> Vec<Vec<u8>> {
         b"\0\x01file\0octet".into(),
         b"\0\x01file\0NetAscii\0".into(),
         b"\0\x01file\0octet\0blksize\0".into(),
-        b"\0\x01file\0octet\0blksize\0512".into(),
+        b"\0\x01file\0octet\0blksize\x00512".into(),
         b"\0\x01file\0octet\0tsize\x000\0blksize".into(),
         b"\0\x01file\xff\xff\xff\0octet\0".into(),
         ack(0),
