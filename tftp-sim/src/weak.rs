@@ -1,7 +1,7 @@
 //! A receiver that is weaker than its network: a ring of a few buffers, emptied at some rate, behind a fast link.
 //!
 //! The smallest real ones have 16 to 64 frames and lose the end of every burst that is longer. Here one
-//! [`Transfer`](tftp_proto::transfer::Transfer) sends through such a ring to another. Virtual time is kept in
+//! [`Transfer`] sends through such a ring to another. Virtual time is kept in
 //! nanoseconds: a frame of 512 bytes takes less than five microseconds on a gigabit link.
 
 use std::collections::VecDeque;
