@@ -19,7 +19,7 @@ const BURST: u32 = 1000;
 /// Sockets that are open at once. The ports of those that are closed answer by ICMP, as those of real hosts do.
 const OPEN: usize = 2000;
 /// What the server may hold at its default limits, in KiB, where 20,000 of the flood have a place at any time. It was 64 to
-/// 94 MiB when this was written, most of it stacks of the blocking pool's 512 threads.
+/// 96 MiB when this was written, most of it stacks of the blocking pool's 512 threads.
 const MOST_MEMORY: u64 = 128 << 10;
 
 /// Ends the honest clients' work, also when the flood fails.
