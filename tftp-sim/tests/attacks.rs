@@ -100,6 +100,9 @@ fn a_request_without_a_mode_or_without_an_end() {
     }
 }
 
+//= rfc2347#packet-formats
+//= type=test
+//# The options and values are all NULL-terminated, in keeping with the original request format.
 #[test]
 fn an_odd_number_of_option_strings() {
     let mut bench = server();
@@ -121,6 +124,9 @@ fn options_cut_at_512_bytes_without_a_nul() {
     assert_eq!(server().request(PEER, packet).1, oack(&[("blksize", "600")]));
 }
 
+//= rfc2347#packet-formats
+//= type=test
+//# The maximum size of a request packet is 512 octets.
 #[test]
 fn names_of_504_bytes_and_more() {
     for len in [504, 505, 1000, 1024] {
@@ -195,6 +201,9 @@ fn a_tsize_of_2_to_the_63_allocates_nothing() {
     }
 }
 
+//= rfc1350#section-5
+//= type=test
+//# The error message is intended for human consumption, and should be in netascii.
 #[test]
 fn names_never_reach_an_error_text_and_reach_storage_unchanged() {
     for name in [

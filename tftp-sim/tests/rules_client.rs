@@ -57,6 +57,9 @@ fn an_error_is_an_answer_and_the_next_address_is_not_tried() {
     assert!(matches!(bench.outcomes()[..], [Outcome::PeerError { code: ErrorCode::FileNotFound, .. }]));
 }
 
+//= rfc1350#section-4
+//= type=test
+//# If a source TID does not match, the packet should be discarded as erroneously sent from somewhere else.
 #[test]
 fn answers_come_from_any_port_of_the_asked_address_only() {
     let mut bench = Bench::client();
@@ -112,6 +115,13 @@ fn strangers_get_nothing_for_error_and_requests() {
     assert_eq!(bench.outcomes(), [Outcome::Completed]);
 }
 
+//= rfc1350#section-4
+//= type=test
+//# The two chosen TID's are then used for the remainder of the transfer.
+//= rfc1350#section-4
+//= type=test
+//# When the second response to the request arrives, it should be rejected, but there is no reason to terminate the
+//# first connection.
 #[test]
 fn the_first_answer_fixes_the_servers_port() {
     // The request was duplicated on its way, and two transfers answer.

@@ -119,6 +119,9 @@ fn numbers_after_65535(options: &[(&str, &str)]) -> Vec<u16> {
     numbers.split_off(65_534)
 }
 
+//= rfc1350#section-4
+//= type=test
+//# block numbers are consecutive and begin with one.
 #[test]
 fn block_numbers_wrap_to_0_unless_1_was_agreed() {
     assert_eq!(numbers_after_65535(&[]), [65_535, 0, 1, 2, 3, 4, 5]);
@@ -147,6 +150,10 @@ fn a_client_follows_either_way_of_wrapping() {
     client_gets_beyond_65535(Some(Rollover::One), |block| u16::try_from((block - 1) % 65_535 + 1).unwrap());
 }
 
+//= rfc2347#negotiation-protocol
+//= type=test
+//# Options which the server does not support should be omitted from the OACK; they should not cause an ERROR packet to
+//# be generated.
 #[test]
 fn multicast_is_left_out() {
     let mut bench = Bench::server();

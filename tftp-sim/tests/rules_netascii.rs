@@ -9,6 +9,9 @@ use tftp_sim::packet::{ack, data, error_code, oack, rrq, wrq};
 
 const NONE: [Vec<u8>; 0] = [];
 
+//= rfc1350#section-5
+//= type=test
+//# A host which receives netascii mode data must translate the data to its own format.
 #[test]
 fn line_ends_and_carriage_returns_survive_every_block_edge() {
     // With blocks of 8, each start shifts the pairs against the edges.
@@ -81,6 +84,10 @@ fn a_pair_split_between_blocks_is_one() {
     assert_eq!(bench.store().file("f"), Some(&b"1234567\n234567\r"[..]));
 }
 
+//= rfc2349#transfer-size-option-specification
+//= type=test
+//# In Read Request packets, a size of "0" is specified in the request and the size of the file, in octets, is returned
+//# in the OACK.
 #[test]
 fn tsize_is_left_out_of_a_netascii_read_and_echoed_for_a_write() {
     let mut bench = Bench::server();

@@ -143,6 +143,9 @@ fn two_clients_of_one_host_do_not_disturb_each_other() {
     assert_eq!(bench.heard(PEER), NONE);
 }
 
+//= rfc1350#section-7
+//= type=test
+//# If a request can not be granted, or some error occurs during the transfer, then an ERROR packet (opcode 5) is sent.
 #[test]
 fn at_a_limit_a_request_is_dropped_in_silence_and_counted() {
     let mut bench = Bench::server_with(|config| {
@@ -264,6 +267,9 @@ fn limits_are_shared_by_the_endpoints_of_one_server() {
     assert_eq!(admission.transfers(), 0, "everything was given back");
 }
 
+//= rfc1350#section-4
+//= type=test
+//# An error packet should be sent to the source of the incorrect packet, while not disturbing the transfer.
 #[test]
 fn a_wrong_tid_gets_error_5_once_a_second_only() {
     let mut bench = server();
@@ -296,6 +302,9 @@ fn strays_get_no_answer_from_a_server() {
     assert_eq!(bench.say(PEER, tid, ack(1)), [data(2, &file()[512..1024])], "and the transfer goes on");
 }
 
+//= rfc1350#section-4
+//= type=test
+//# An error packet should be sent to the source of the incorrect packet, while not disturbing the transfer.
 #[test]
 fn a_single_port_server_serves_and_never_sends_error_5() {
     let mut bench = Bench::single_port_server();
@@ -319,6 +328,10 @@ fn a_single_port_server_serves_and_never_sends_error_5() {
     bench.rest();
 }
 
+//= rfc1350#section-4
+//= type=test
+//# The TID's chosen for a connection should be randomly chosen, so that the probability that the same number is chosen
+//# twice in immediate succession is very low.
 #[test]
 fn successive_transfers_of_one_peer_never_share_a_socket() {
     let mut bench = server();
@@ -341,6 +354,10 @@ fn answers_leave_from_the_address_that_was_asked() {
     assert_eq!(bench.store().opens().next().unwrap().local_ip, Some(SERVER.ip()));
 }
 
+//= rfc1350#section-3
+//= type=test
+//# The transfer identifiers (TID's) used by TFTP are passed to the Datagram layer to be used as ports; therefore they
+//# must be between 0 and 65,535.
 #[test]
 fn nothing_is_sent_to_port_0_nor_to_a_source_that_is_no_unicast_address() {
     for source in [

@@ -13,6 +13,12 @@ use tftp_sim::store::{Fate, JobKind};
 
 const NONE: [Vec<u8>; 0] = [];
 
+//= rfc1350#section-1
+//= type=test
+//# The mail mode is obsolete and should not be implemented or used.
+//= rfc1123#section-4.2.2.1
+//= type=test
+//# no mail
 #[test]
 fn section_4_2_2_1_mail_is_refused() {
     for packet in [rrq("f", "mail", &[]), wrq("f", "MAIL", &[])] {
@@ -35,6 +41,9 @@ fn section_4_2_2_1_mail_is_refused() {
     }
 }
 
+//= rfc1123#section-4.2.3.1
+//= type=test
+//# MUST NOT resend DATA for a duplicate ACK
 #[test]
 fn section_4_2_3_1_a_server_never_resends_data_for_a_duplicate_ack() {
     let file = content::bytes(1, 5 * 512 + 1);
@@ -54,6 +63,9 @@ fn section_4_2_3_1_a_server_never_resends_data_for_a_duplicate_ack() {
     assert_eq!(bench.reports()[0].stats.retransmissions, 0);
 }
 
+//= rfc1123#section-4.2.3.1
+//= type=test
+//# MUST NOT resend DATA for a duplicate ACK
 #[test]
 fn section_4_2_3_1_a_client_never_resends_data_for_a_duplicate_ack() {
     let mut bench = Bench::client();
@@ -104,6 +116,9 @@ fn doubles(times: &[(Duration, Vec<u8>)], repeated: &[u8]) {
     }
 }
 
+//= rfc1123#section-4.2.3.2
+//= type=test
+//# MUST adapt the timeout (at least exponential backoff)
 #[test]
 fn section_4_2_3_2_the_timeout_of_a_sender_backs_off_exponentially() {
     let file = content::bytes(1, 2000);
@@ -121,6 +136,9 @@ fn section_4_2_3_2_the_timeout_of_a_sender_backs_off_exponentially() {
     doubles(&repeats, &data(2, &file[512..1024]));
 }
 
+//= rfc1123#section-4.2.3.2
+//= type=test
+//# MUST adapt the timeout (at least exponential backoff)
 #[test]
 fn section_4_2_3_2_the_timeout_of_a_receiver_and_of_a_request_backs_off_exponentially() {
     let mut bench = Bench::server();
@@ -133,6 +151,9 @@ fn section_4_2_3_2_the_timeout_of_a_receiver_and_of_a_request_backs_off_exponent
     doubles(&bench.wait(SERVER, Duration::from_secs(29)), &rrq("f", "octet", &[]));
 }
 
+//= rfc1123#section-4.2.3.2
+//= type=test
+//# MUST adapt the timeout (at least exponential backoff)
 #[test]
 fn section_4_2_3_2_the_timeout_adapts_to_the_round_trip() {
     // A peer that always takes 900 ms: once that is known, nothing is sent twice.
@@ -160,6 +181,9 @@ fn section_4_2_3_2_the_timeout_adapts_to_the_round_trip() {
     assert!(repeats[0].0 < Duration::from_millis(300), "{:?}", repeats[0].0);
 }
 
+//= rfc1123#section-4.2.3.4
+//= type=test
+//# configurable access control
 #[test]
 fn section_4_2_3_4_access_control_decides_by_name_peer_and_address_asked() {
     let mut bench = Bench::server();
@@ -177,6 +201,9 @@ fn section_4_2_3_4_access_control_decides_by_name_peer_and_address_asked() {
     bench.rest();
 }
 
+//= rfc1123#section-4.2.3.5
+//= type=test
+//# requests to a broadcast address SHOULD be ignored
 #[test]
 fn section_4_2_3_5_requests_to_a_broadcast_address_are_ignored() {
     for ip in ["255.255.255.255", "224.0.0.1", "239.1.2.3"] {
@@ -191,6 +218,9 @@ fn section_4_2_3_5_requests_to_a_broadcast_address_are_ignored() {
     }
 }
 
+//= rfc1123#section-4.2.3.5
+//= type=test
+//# requests to a broadcast address SHOULD be ignored
 #[test]
 fn section_4_2_3_5_a_setting_answers_requests_to_a_broadcast_address_from_our_own() {
     let mut bench = Bench::server_with(|config| config.answer_broadcasts = true);
@@ -213,6 +243,9 @@ fn text() -> Vec<u8> {
     text
 }
 
+//= rfc1123#section-4.2.4
+//= type=test
+//# octet and netascii MUST both work
 #[test]
 fn section_4_2_4_a_server_reads_out_octet_and_netascii() {
     for (mode, wire) in [("octet", text()), ("netascii", content::to_netascii(&text()))] {
@@ -228,6 +261,12 @@ fn section_4_2_4_a_server_reads_out_octet_and_netascii() {
     }
 }
 
+//= rfc1350#section-5
+//= type=test
+//# A host which receives netascii mode data must translate the data to its own format.
+//= rfc1123#section-4.2.4
+//= type=test
+//# octet and netascii MUST both work
 #[test]
 fn section_4_2_4_a_server_takes_in_octet_and_netascii() {
     for (mode, wire) in [("octet", text()), ("netascii", content::to_netascii(&text()))] {
@@ -241,6 +280,12 @@ fn section_4_2_4_a_server_takes_in_octet_and_netascii() {
     }
 }
 
+//= rfc1350#section-5
+//= type=test
+//# A host which receives netascii mode data must translate the data to its own format.
+//= rfc1123#section-4.2.4
+//= type=test
+//# octet and netascii MUST both work
 #[test]
 fn section_4_2_4_a_client_gets_and_puts_octet_and_netascii() {
     for (mode, wire) in [(Mode::Octet, text()), (Mode::Netascii, content::to_netascii(&text()))] {

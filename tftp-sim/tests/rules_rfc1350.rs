@@ -86,6 +86,23 @@ fn client_puts(len: usize) {
     bench.rest();
 }
 
+//= rfc1350#section-2
+//= type=test
+//# Each data packet contains one block of data, and must be acknowledged by an acknowledgment packet before the next
+//# packet can be sent.
+//= rfc1350#section-4
+//= type=test
+//# block numbers are consecutive and begin with one.
+//= rfc1350#section-5
+//= type=test
+//# If a host receives a octet file and then returns it, the returned file must be identical to the original.
+//= rfc1350#section-5
+//= type=test
+//# If it is 512 bytes long, the block is not the last block of data; if it is from zero to 511 bytes long, it signals
+//# the end of the transfer.
+//= rfc1350#section-5
+//= type=test
+//# The block number in an ACK echoes the block number of the DATA packet being acknowledged.
 #[test]
 fn blocks_of_512_start_at_1_and_a_short_block_ends_the_file() {
     for len in [1, 511, 513, 1500] {
@@ -96,6 +113,13 @@ fn blocks_of_512_start_at_1_and_a_short_block_ends_the_file() {
     }
 }
 
+//= rfc1350#section-5
+//= type=test
+//# If a host receives a octet file and then returns it, the returned file must be identical to the original.
+//= rfc1350#section-5
+//= type=test
+//# If it is 512 bytes long, the block is not the last block of data; if it is from zero to 511 bytes long, it signals
+//# the end of the transfer.
 #[test]
 fn an_empty_block_ends_a_file_that_is_an_exact_multiple() {
     for len in [512, 1024, 512 * 20] {
@@ -106,6 +130,13 @@ fn an_empty_block_ends_a_file_that_is_an_exact_multiple() {
     }
 }
 
+//= rfc1350#section-5
+//= type=test
+//# If a host receives a octet file and then returns it, the returned file must be identical to the original.
+//= rfc1350#section-5
+//= type=test
+//# If it is 512 bytes long, the block is not the last block of data; if it is from zero to 511 bytes long, it signals
+//# the end of the transfer.
 #[test]
 fn an_empty_file_is_one_empty_block() {
     server_reads_out(0);
@@ -114,6 +145,10 @@ fn an_empty_file_is_one_empty_block() {
     client_puts(0);
 }
 
+//= rfc1350#section-4
+//= type=test
+//# Since the positive response to a write request is an acknowledgment packet, in this special case the block number
+//# will be zero.
 #[test]
 fn a_write_request_is_answered_with_ack_0() {
     let mut bench = Bench::server();
@@ -124,6 +159,15 @@ fn a_write_request_is_answered_with_ack_0() {
     assert_eq!(bench.say(TID, US, ack(0)), [data(1, b"x")]);
 }
 
+//= rfc1350#section-4
+//= type=test
+//# the hosts should make sure that the source TID matches the value that was agreed on in steps 1 and 2.
+//= rfc1350#section-4
+//= type=test
+//# If a source TID does not match, the packet should be discarded as erroneously sent from somewhere else.
+//= rfc1350#section-4
+//= type=test
+//# An error packet should be sent to the source of the incorrect packet, while not disturbing the transfer.
 #[test]
 fn a_wrong_source_port_gets_error_5_from_a_server_and_the_transfer_goes_on() {
     let stranger = address([10, 0, 0, 2], 9999);
@@ -141,6 +185,12 @@ fn a_wrong_source_port_gets_error_5_from_a_server_and_the_transfer_goes_on() {
     }
 }
 
+//= rfc1350#section-4
+//= type=test
+//# the hosts should make sure that the source TID matches the value that was agreed on in steps 1 and 2.
+//= rfc1350#section-4
+//= type=test
+//# An error packet should be sent to the source of the incorrect packet, while not disturbing the transfer.
 #[test]
 fn a_wrong_source_port_gets_error_5_from_a_client_and_the_transfer_goes_on() {
     let stranger = address([10, 0, 0, 1], 9999);
@@ -162,6 +212,9 @@ fn a_wrong_source_port_gets_error_5_from_a_client_and_the_transfer_goes_on() {
     assert_eq!(bench.say(TID, US, ack(1)), [data(2, &content::bytes(1, 600)[512..])]);
 }
 
+//= rfc1350#section-5
+//= type=test
+//# The mode field contains the string "netascii", "octet", or "mail" (or any combination of upper and lower case
 #[test]
 fn octet_and_netascii_are_known_in_any_case() {
     for mode in ["octet", "OCTET", "oCtEt", "netascii", "NETASCII", "NetAscii"] {
@@ -172,6 +225,9 @@ fn octet_and_netascii_are_known_in_any_case() {
     }
 }
 
+//= rfc1350#section-2
+//= type=test
+//# This packet is not acknowledged, and not retransmitted
 #[test]
 fn error_is_never_answered_by_a_server() {
     // The invariant behind every test forbids it too; here each state is visited by name.
@@ -194,6 +250,9 @@ fn error_is_never_answered_by_a_server() {
     }
 }
 
+//= rfc1350#section-2
+//= type=test
+//# This packet is not acknowledged, and not retransmitted
 #[test]
 fn error_is_never_answered_by_a_client() {
     for code in 0..=9 {
@@ -229,6 +288,9 @@ fn an_error_tells_the_receiver_at_once_and_leaves_no_partial_file() {
     assert!(!bench.store().is_claimed("g"));
 }
 
+//= rfc1350#section-6
+//= type=test
+//# On the other hand, dallying is encouraged.
 #[test]
 fn section_6_a_server_dallies_after_the_final_ack() {
     let mut bench = Bench::server();
@@ -246,6 +308,9 @@ fn section_6_a_server_dallies_after_the_final_ack() {
     assert_eq!(bench.say(PEER, tid, data(1, b"x")), NONE, "long after, nobody is there");
 }
 
+//= rfc1350#section-6
+//= type=test
+//# On the other hand, dallying is encouraged.
 #[test]
 fn section_6_a_client_dallies_after_the_final_ack() {
     let mut bench = Bench::client();
@@ -261,6 +326,41 @@ fn section_6_a_client_dallies_after_the_final_ack() {
     assert_eq!(bench.reports().len(), 1);
 }
 
+//= rfc1350#section-6
+//= type=test
+//# The host sending the last DATA must retransmit it until the packet is acknowledged or the sending host times out.
+#[test]
+fn section_6_the_last_data_is_repeated_until_it_is_acknowledged_or_patience_ends() {
+    let file = content::bytes(1, 600);
+    let last = data(2, &file[512..]);
+    for acknowledged in [true, false] {
+        let mut server = Bench::server();
+        server.store().insert("f", file.clone());
+        let (tid, _) = server.request(PEER, rrq("f", "octet", &[]));
+        let mut client = Bench::client();
+        client.put("f", Options::NONE, file.clone());
+        client.say(TID, US, ack(0));
+        for (mut bench, peer, us) in [(server, PEER, tid), (client, TID, US)] {
+            assert_eq!(bench.say(peer, us, ack(1)), [&last[..]]);
+            let repeats = bench.wait(peer, Duration::from_secs(20));
+            assert!(repeats.len() >= 3 && repeats.iter().all(|(_, bytes)| *bytes == last), "{repeats:?}");
+            if acknowledged {
+                assert_eq!(bench.say(peer, us, ack(2)), NONE);
+                assert_eq!(bench.outcomes(), [Outcome::Completed]);
+            } else {
+                bench.world.run_for(Duration::from_secs(11));
+                assert_eq!(bench.outcomes(), [Outcome::DeliveredUnconfirmed]);
+                bench.heard(peer);
+            }
+            assert!(bench.wait(peer, Duration::from_secs(120)).is_empty(), "and not after that");
+            bench.rest();
+        }
+    }
+}
+
+//= rfc1350#section-7
+//= type=test
+//# If a request can not be granted, or some error occurs during the transfer, then an ERROR packet (opcode 5) is sent.
 #[test]
 fn a_failed_request_is_answered_with_an_error() {
     let mut bench = Bench::server();

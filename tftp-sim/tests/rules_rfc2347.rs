@@ -26,6 +26,9 @@ fn plain_first_block() -> Vec<u8> {
     data(1, &content::bytes(1, 512))
 }
 
+//= rfc2347#packet-formats
+//= type=test
+//# The order in which options are specified is not significant.
 #[test]
 fn options_come_in_any_order() {
     let one = read_answer(&[("blksize", "1024"), ("tsize", "0"), ("timeout", "3")]);
@@ -38,6 +41,9 @@ fn options_come_in_any_order() {
     }
 }
 
+//= rfc2347#packet-formats
+//= type=test
+//# The first option, in case-insensitive ASCII (e.g., blksize).
 #[test]
 fn option_names_are_known_in_any_case_and_answered_in_lower_case() {
     for name in ["blksize", "BLKSIZE", "BlkSize"] {
@@ -50,6 +56,9 @@ fn option_names_are_known_in_any_case_and_answered_in_lower_case() {
     assert_eq!(bench.say(TID, US, oack(&[("BLKSIZE", "1024")])), [ack(0)]);
 }
 
+//= rfc2347#negotiation-protocol
+//= type=test
+//# however, an option may only be specified once.
 #[test]
 fn an_option_counts_at_most_once_and_then_the_first() {
     assert_eq!(read_answer(&[("blksize", "1024"), ("blksize", "600")]), oack(&[("blksize", "1024")]));
@@ -57,6 +66,16 @@ fn an_option_counts_at_most_once_and_then_the_first() {
     assert_eq!(read_answer(&[("blksize", "nonsense"), ("blksize", "600")]), plain_first_block());
 }
 
+//= rfc2347#packet-formats
+//= type=test
+//# The options and values are all NULL-terminated, in keeping with the original request format.
+//= rfc2347#negotiation-protocol
+//= type=test
+//# Each option the server recognizes, and accepts the value for, is included in the OACK.
+//= rfc2347#negotiation-protocol
+//= type=test
+//# The server must not include in the OACK any option which had not been specifically requested by the client; that is,
+//# only the client may initiate option negotiation.
 #[test]
 fn an_oack_carries_only_what_was_asked() {
     let all = [("blksize", "1024"), ("timeout", "3"), ("tsize", "7"), ("windowsize", "4"), ("rollover", "0")];
@@ -68,6 +87,10 @@ fn an_oack_carries_only_what_was_asked() {
     assert_eq!(read_answer(&[]), plain_first_block());
 }
 
+//= rfc2347#negotiation-protocol
+//= type=test
+//# Options which the server does not support should be omitted from the OACK; they should not cause an ERROR packet to
+//# be generated.
 #[test]
 fn unsupported_options_are_left_out() {
     let options = [("frobnicate", "1"), ("blksize", "1024"), ("multicast", "")];
@@ -75,6 +98,13 @@ fn unsupported_options_are_left_out() {
     assert_eq!(write_answer(&options), oack(&[("blksize", "1024")]));
 }
 
+//= rfc2347#negotiation-protocol
+//= type=test
+//# Options which the server does not support should be omitted from the OACK; they should not cause an ERROR packet to
+//# be generated.
+//= rfc2347#negotiation-protocol
+//= type=test
+//# An option not acknowledged by the server must be ignored by the client and server as if it were never requested.
 #[test]
 fn without_an_option_left_there_is_no_oack() {
     for options in [&[("frobnicate", "1")][..], &[("blksize", "7")], &[("timeout", "0"), ("windowsize", "0")]] {
@@ -83,6 +113,10 @@ fn without_an_option_left_there_is_no_oack() {
     }
 }
 
+//= rfc2347#negotiation-protocol
+//= type=test
+//# Options which the server does not support should be omitted from the OACK; they should not cause an ERROR packet to
+//# be generated.
 #[test]
 fn options_can_be_switched_off_one_by_one() {
     for kind in OptionKind::ALL {
@@ -101,6 +135,10 @@ fn options_can_be_switched_off_one_by_one() {
     }
 }
 
+//= rfc2347#negotiation-protocol
+//= type=test
+//# If the transfer was initiated with a Read Request, then an ACK (with the data block number set to 0) is sent by the
+//# client to confirm the values in the server's OACK packet.
 #[test]
 fn a_read_goes_on_from_oack_over_ack_0() {
     let file = content::bytes(1, 2000);
@@ -125,6 +163,10 @@ fn a_read_goes_on_from_oack_over_ack_0() {
     );
 }
 
+//= rfc2347#negotiation-protocol
+//= type=test
+//# If the transfer was initiated with a Write Request, then the client begins the transfer with the first DATA packet,
+//# using the negotiated values.
 #[test]
 fn a_write_goes_on_from_oack_with_data_1() {
     let file = content::bytes(1, 2000);
@@ -142,6 +184,14 @@ fn a_write_goes_on_from_oack_with_data_1() {
     assert_eq!(bench.say(TID, US, ack(1)), [data(2, &file[1024..])]);
 }
 
+//= rfc2347#negotiation-protocol
+//= type=test
+//# If the client rejects the OACK, then it sends an ERROR packet, with error code 8, to the server and the transfer is
+//# terminated.
+//= rfc2347#negotiation-protocol
+//= type=test
+//# If the client receives an OACK containing an unrequested option, it should respond with an ERROR packet, with error
+//# code 8, and terminate the transfer.
 #[test]
 fn a_client_ends_a_failed_negotiation_with_error_8() {
     let asked = Options { block_size: Some(1024), timeout: Some(3), ..Options::NONE };
@@ -171,6 +221,10 @@ fn a_client_ends_a_failed_negotiation_with_error_8() {
     }
 }
 
+//= rfc2347#negotiation-protocol
+//= type=test
+//# If the client receives an OACK containing an unrequested option, it should respond with an ERROR packet, with error
+//# code 8, and terminate the transfer.
 #[test]
 fn a_client_that_asked_nothing_refuses_an_oack() {
     let mut bench = Bench::client();
@@ -178,6 +232,10 @@ fn a_client_that_asked_nothing_refuses_an_oack() {
     assert_eq!(error_code(&bench.say(TID, US, oack(&[("blksize", "512")]))[0]), Some(8));
 }
 
+//= rfc2347#negotiation-protocol
+//= type=test
+//# If the client rejects the OACK, then it sends an ERROR packet, with error code 8, to the server and the transfer is
+//# terminated.
 #[test]
 fn an_error_8_from_the_client_ends_the_transfer() {
     let mut bench = Bench::server();
@@ -189,6 +247,10 @@ fn an_error_8_from_the_client_ends_the_transfer() {
     bench.rest();
 }
 
+//= rfc2347#negotiation-protocol
+//= type=test
+//# In the event that a server returns an error for a request which carries an option, the client may attempt to repeat
+//# the request without appending any options.
 #[test]
 fn a_client_tries_again_without_options_after_error_8() {
     let asked = Options { block_size: Some(1024), transfer_size: Some(0), ..Options::NONE };
@@ -216,6 +278,10 @@ fn a_client_tries_again_without_options_after_error_8() {
     bench.rest();
 }
 
+//= rfc2347#negotiation-protocol
+//= type=test
+//# In the event that a server returns an error for a request which carries an option, the client may attempt to repeat
+//# the request without appending any options.
 #[test]
 fn a_client_that_shall_not_fall_back_does_not() {
     let mut bench = Bench::client();
@@ -228,6 +294,9 @@ fn a_client_that_shall_not_fall_back_does_not() {
     bench.rest();
 }
 
+//= rfc2347#negotiation-protocol
+//= type=test
+//# An option not acknowledged by the server must be ignored by the client and server as if it were never requested.
 #[test]
 fn a_client_goes_on_without_options_when_the_server_ignores_them() {
     let file = content::bytes(1, 600);
@@ -244,6 +313,10 @@ fn a_client_goes_on_without_options_when_the_server_ignores_them() {
     assert_eq!(bench.say(TID, US, ack(1)), [data(2, &file[512..])]);
 }
 
+//= rfc2347#negotiation-protocol
+//= type=test
+//# If multiple options were requested, the client must use those options which were acknowledged by the server and must
+//# not use those options which were not acknowledged by the server.
 #[test]
 fn a_client_takes_an_oack_that_leaves_options_out() {
     let file = content::bytes(1, 600);
@@ -256,6 +329,9 @@ fn a_client_takes_an_oack_that_leaves_options_out() {
     assert_eq!(bench.outcomes(), [Outcome::Completed]);
 }
 
+//= rfc2347#packet-formats
+//= type=test
+//# The maximum size of a request packet is 512 octets.
 #[test]
 fn a_request_never_exceeds_512_bytes() {
     let mut bench = Bench::client();

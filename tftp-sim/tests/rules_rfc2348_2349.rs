@@ -31,6 +31,9 @@ fn plain_first_block() -> Vec<u8> {
     data(1, &content::bytes(1, SIZE)[..512])
 }
 
+//= rfc2348#blocksize-option-specification
+//= type=test
+//# Valid values range between "8" and "65464" octets, inclusive.
 #[test]
 fn rfc2348_blksize_from_8_to_65464_is_granted() {
     for value in ["8", "9", "511", "512", "1428", "65464"] {
@@ -39,6 +42,9 @@ fn rfc2348_blksize_from_8_to_65464_is_granted() {
     }
 }
 
+//= rfc2348#blocksize-option-specification
+//= type=test
+//# Valid values range between "8" and "65464" octets, inclusive.
 #[test]
 fn rfc2348_blksize_outside_its_range_is_left_out_or_cut() {
     for value in ["0", "7", "-1", "+8", "0x200", " 8", "8 ", "", "abc"] {
@@ -52,6 +58,9 @@ fn rfc2348_blksize_outside_its_range_is_left_out_or_cut() {
     }
 }
 
+//= rfc2348#blocksize-option-specification
+//= type=test
+//# The specified value must be less than or equal to the value specified by the client.
 #[test]
 fn rfc2348_a_server_never_grants_more_than_was_asked_nor_than_its_maximum() {
     let mut bench = Bench::server_with(|config| config.options.max_block_size = 1428);
@@ -60,6 +69,10 @@ fn rfc2348_a_server_never_grants_more_than_was_asked_nor_than_its_maximum() {
     assert_eq!(bench.request(OTHER, rrq("f", "octet", &[("blksize", "1024")])).1, oack(&[("blksize", "1024")]));
 }
 
+//= rfc2348#blocksize-option-specification
+//= type=test
+//# The client must then either use the size specified in the OACK, or send an ERROR packet, with error code 8, to
+//# terminate the transfer.
 #[test]
 fn rfc2348_a_client_takes_a_smaller_blksize_and_refuses_a_larger_one() {
     let asked = Options { block_size: Some(1024), ..Options::NONE };
@@ -72,6 +85,13 @@ fn rfc2348_a_client_takes_a_smaller_blksize_and_refuses_a_larger_one() {
     bench.rest();
 }
 
+//= rfc2348#blocksize-option-specification
+//= type=test
+//# The reception of a data packet with a data length less than the negotiated blocksize is the final packet.
+//= rfc2348#blocksize-option-specification
+//= type=test
+//# If the amount of data to be transfered is an integral multiple of the blocksize, an extra data packet containing no
+//# data is sent to end the transfer.
 #[test]
 fn rfc2348_blocks_have_the_size_that_was_granted() {
     for block_size in [8usize, 9, 1428, 65_464] {
@@ -95,6 +115,12 @@ fn rfc2348_blocks_have_the_size_that_was_granted() {
     }
 }
 
+//= rfc2349#timeout-interval-option-specification
+//= type=test
+//# Valid values range between "1" and "255" seconds, inclusive.
+//= rfc2349#timeout-interval-option-specification
+//= type=test
+//# The specified timeout value must match the value specified by the client.
 #[test]
 fn rfc2349_timeout_from_1_to_255_is_echoed_exactly() {
     for value in ["1", "2", "255"] {
@@ -103,6 +129,9 @@ fn rfc2349_timeout_from_1_to_255_is_echoed_exactly() {
     }
 }
 
+//= rfc2349#timeout-interval-option-specification
+//= type=test
+//# Valid values range between "1" and "255" seconds, inclusive.
 #[test]
 fn rfc2349_a_timeout_out_of_range_or_of_policy_is_left_out() {
     for value in ["0", "256", "-1", "1.5", "", "99999999999"] {
@@ -114,6 +143,9 @@ fn rfc2349_a_timeout_out_of_range_or_of_policy_is_left_out() {
     assert_eq!(bench.request(OTHER, wrq("g", "octet", &[("timeout", "10")])).1, oack(&[("timeout", "10")]));
 }
 
+//= rfc2349#timeout-interval-option-specification
+//= type=test
+//# The specified timeout value must match the value specified by the client.
 #[test]
 fn rfc2349_a_client_refuses_another_timeout() {
     let asked = Options { timeout: Some(3), ..Options::NONE };
@@ -127,6 +159,9 @@ fn rfc2349_a_client_refuses_another_timeout() {
     assert_eq!(bench.say(TID, US, oack(&[("timeout", "3")])), [ack(0)]);
 }
 
+//= rfc2349#timeout-interval-option-specification
+//= type=test
+//# The number of seconds to wait before retransmitting, specified in ASCII.
 #[test]
 fn rfc2349_the_timeout_granted_is_the_interval_used() {
     let mut bench = server();
@@ -143,6 +178,10 @@ fn rfc2349_the_timeout_granted_is_the_interval_used() {
     assert_eq!(repeats[0].0, Duration::from_secs(2));
 }
 
+//= rfc2349#transfer-size-option-specification
+//= type=test
+//# In Read Request packets, a size of "0" is specified in the request and the size of the file, in octets, is returned
+//# in the OACK.
 #[test]
 fn rfc2349_tsize_of_a_read_is_answered_with_the_size() {
     for value in ["0", "7", "18446744073709551615"] {
@@ -153,6 +192,10 @@ fn rfc2349_tsize_of_a_read_is_answered_with_the_size() {
     }
 }
 
+//= rfc2349#transfer-size-option-specification
+//= type=test
+//# In Read Request packets, a size of "0" is specified in the request and the size of the file, in octets, is returned
+//# in the OACK.
 #[test]
 fn rfc2349_tsize_of_a_read_is_left_out_where_the_size_is_not_known() {
     let mut bench = server();
@@ -161,6 +204,9 @@ fn rfc2349_tsize_of_a_read_is_left_out_where_the_size_is_not_known() {
     assert_eq!(bench.request(PEER, rrq("f", "octet", &options)).1, oack(&[("blksize", "600")]));
 }
 
+//= rfc2349#transfer-size-option-specification
+//= type=test
+//# In Write Request packets, the size of the file, in octets, is specified in the request and echoed back in the OACK.
 #[test]
 fn rfc2349_tsize_of_a_write_is_echoed() {
     for value in ["0", "1", "1234567", "4294967296", "9223372036854775807"] {
@@ -168,6 +214,9 @@ fn rfc2349_tsize_of_a_write_is_echoed() {
     }
 }
 
+//= rfc2349#transfer-size-option-specification
+//= type=test
+//# If the file is too large for the server to handle, it may abort the transfer with an Error packet (error code 3).
 #[test]
 fn rfc2349_tsize_too_large_is_error_3() {
     let mut bench = Bench::server_with(|config| config.max_upload = 1000);
@@ -184,6 +233,9 @@ fn rfc2349_tsize_too_large_is_error_3() {
     }
 }
 
+//= rfc2349#transfer-size-option-specification
+//= type=test
+//# If the file is too large for the server to handle, it may abort the transfer with an Error packet (error code 3).
 #[test]
 fn rfc2349_a_real_size_above_the_cap_is_error_3_and_no_file() {
     let mut bench = Bench::server_with(|config| config.max_upload = 1000);
@@ -202,6 +254,9 @@ fn rfc2349_a_real_size_above_the_cap_is_error_3_and_no_file() {
     assert_eq!(bench.store().file("f").map(<[u8]>::len), Some(1000));
 }
 
+//= rfc2349#transfer-size-option-specification
+//= type=test
+//# If the file is too large for the client to handle, it may abort the transfer with an Error packet (error code 3).
 #[test]
 fn rfc2349_a_client_refuses_a_file_larger_than_it_can_take() {
     let options = Options { transfer_size: Some(0), ..Options::NONE };
@@ -249,6 +304,10 @@ fn rfc2349_sizes_have_64_bits() {
     assert_eq!(told, Some(Some(5 << 40)));
 }
 
+//= rfc2349#transfer-size-option-specification
+//= type=test
+//# In Read Request packets, a size of "0" is specified in the request and the size of the file, in octets, is returned
+//# in the OACK.
 #[test]
 fn rfc2349_the_size_of_an_empty_file_is_told_only_if_set() {
     let mut bench = Bench::server();
@@ -261,6 +320,9 @@ fn rfc2349_the_size_of_an_empty_file_is_told_only_if_set() {
     assert_eq!(bench.request(PEER, rrq("empty", "octet", &[("tsize", "0")])).1, oack(&[("tsize", "0")]));
 }
 
+//= rfc2349#transfer-size-option-specification
+//= type=test
+//# In Write Request packets, the size of the file, in octets, is specified in the request and echoed back in the OACK.
 #[test]
 fn rfc2349_a_put_announces_its_size() {
     let mut bench = Bench::client();

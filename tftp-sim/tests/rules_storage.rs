@@ -35,6 +35,9 @@ fn failed(code: u16) -> Outcome {
     Outcome::StorageFailed { code: ErrorCode::from_wire(code), detail: "/secret/path of the store".into() }
 }
 
+//= rfc1350#section-7
+//= type=test
+//# If a request can not be granted, or some error occurs during the transfer, then an ERROR packet (opcode 5) is sent.
 #[test]
 fn each_failure_of_an_open_has_its_error_code() {
     for (kind, code) in KINDS {
@@ -72,6 +75,9 @@ fn a_server_that_cannot_open_more_files_drops_the_request_in_silence() {
     bench.rest();
 }
 
+//= rfc1350#section-7
+//= type=test
+//# If a request can not be granted, or some error occurs during the transfer, then an ERROR packet (opcode 5) is sent.
 #[test]
 fn a_read_that_fails_ends_the_transfer_with_an_error() {
     for (kind, code) in KINDS {
@@ -97,6 +103,9 @@ fn a_read_that_fails_ends_the_transfer_with_an_error() {
     }
 }
 
+//= rfc1350#section-7
+//= type=test
+//# If a request can not be granted, or some error occurs during the transfer, then an ERROR packet (opcode 5) is sent.
 #[test]
 fn a_write_that_fails_ends_the_transfer_with_an_error_and_no_file() {
     for (kind, code) in KINDS {
@@ -161,6 +170,9 @@ fn a_repeated_request_while_committing_is_absorbed() {
     assert_eq!(bench.store().file("up"), Some(&b"x"[..]));
 }
 
+//= rfc1350#section-2
+//= type=test
+//# This packet is not acknowledged, and not retransmitted
 #[test]
 fn after_a_failed_commit_repeats_are_answered_with_the_same_error() {
     for (kind, code) in KINDS {

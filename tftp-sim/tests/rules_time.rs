@@ -19,6 +19,14 @@ fn server() -> Bench {
     bench
 }
 
+//= rfc1350#section-7
+//= type=test
+//# Timeouts must also be used to detect errors.
+//= rfc7440#section-6
+//= type=test
+//# Implementations SHOULD always set a maximum number of retries for datagram retransmissions, imposing an appropriate
+//# threshold on error recovery attempts, after which a transfer SHOULD always be aborted to prevent pathological
+//# retransmission conditions.
 #[test]
 fn a_proved_transfer_is_given_up_after_30_seconds_of_silence() {
     let mut bench = server();
@@ -54,6 +62,11 @@ fn patience_follows_progress_not_the_start() {
     bench.rest();
 }
 
+//= rfc7440#section-6
+//= type=test
+//# Implementations SHOULD always set a maximum number of retries for datagram retransmissions, imposing an appropriate
+//# threshold on error recovery attempts, after which a transfer SHOULD always be aborted to prevent pathological
+//# retransmission conditions.
 #[test]
 fn retries_and_patience_can_be_configured() {
     let mut bench = Bench::server_with(|config| config.timing.max_retries = Some(2));
@@ -71,6 +84,11 @@ fn retries_and_patience_can_be_configured() {
     assert_eq!(bench.outcomes(), [Outcome::TimedOut]);
 }
 
+//= rfc7440#section-6
+//= type=test
+//# Implementations SHOULD always set a maximum number of retries for datagram retransmissions, imposing an appropriate
+//# threshold on error recovery attempts, after which a transfer SHOULD always be aborted to prevent pathological
+//# retransmission conditions.
 #[test]
 fn an_unproved_peer_gets_few_retries() {
     for packet in [rrq("f", "octet", &[]), rrq("f", "octet", &[("blksize", "600")]), wrq("up", "octet", &[])] {
@@ -194,6 +212,9 @@ fn an_error_ends_dallying() {
     bench.rest();
 }
 
+//= rfc1350#section-7
+//= type=test
+//# Timeouts must also be used to detect errors.
 #[test]
 fn a_client_gives_up_asking_after_its_retries() {
     let mut request = ask(0, SERVER, Direction::Read, "f");

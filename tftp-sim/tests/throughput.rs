@@ -51,6 +51,9 @@ fn table() -> [Row; 9] {
     ]
 }
 
+//= rfc7440#section-6
+//= type=test
+//# The rate at which TFTP UDP datagrams are sent SHOULD follow the CC guidelines in Section 3.1 of [RFC5405].
 #[test]
 fn a_bad_network_costs_no_more_than_it_must() {
     for (name, faults, limits) in table() {
