@@ -127,10 +127,7 @@ impl Town {
             };
             town.errands.push((errand.clone(), id));
         }
-        let store = &mut town.world.nodes[server].store;
-        // A late copy of a request that was served is a request like any other.
-        store.overwrite = true;
-        store.set_habits(habits);
+        town.world.nodes[server].store.set_habits(habits);
         town
     }
 

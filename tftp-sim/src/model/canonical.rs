@@ -59,7 +59,7 @@ mod tests {
         stats.ignored = 7;
         let other = key(&(at(9_000_001), Some(3), Duration::from_micros(8), stats, Rng::new(2)), at(9_000_000));
         assert_eq!(one, other);
-        assert_eq!(one, "(@1s, Some(3), 8µs, _, _)");
+        assert_eq!(one, "(@1, Some(3), 8µs, _, _)");
         assert_ne!(one, key(&(at(1), Some(4), Duration::from_micros(8), stats, Rng::new(2)), at(0)));
     }
 }

@@ -98,7 +98,7 @@ pub(super) fn check(
     }
     check_ending(scenario, after)?;
     if scenario.storage == Storage::Prompt && before.is_live() {
-        check_repeats(scenario, before, input, packet.as_ref(), after, reaction)?;
+        check_repeats(scenario, before, input, bytes, packet.as_ref(), after, reaction)?;
     }
     if before.is_source && before.is_live() {
         check_source(scenario, before, packet.as_ref(), after, data)?;
@@ -133,11 +133,20 @@ fn check_ending(scenario: &Scenario, side: &Side) -> Result<(), String> {
     if clean { Ok(()) } else { Err(format!("it ended with {:?}", side.ending)) }
 }
 
+/// Whether a packet is DATA of the present window, but not the next block.
+pub(super) fn is_behind_a_gap(scenario: &Scenario, side: &Side, bytes: &[u8]) -> bool {
+    let Some(receiver) = side.transfer.receiver().filter(|receiver| !receiver.is_complete()) else { return false };
+    let received = receiver.blocks_received();
+    let ahead = received + 2..=received + u64::from(scenario.window());
+    matches!(Packet::parse(bytes), Ok(Packet::Data { block, .. }) if ahead.contains(&u64::from(block)))
+}
+
 /// Whoever repeats itself has not heard us: what it needs is repeated, at once.
 fn check_repeats(
     scenario: &Scenario,
     before: &Side,
     input: Input,
+    bytes: &[u8],
     packet: Option<&Packet<'_>>,
     after: &Side,
     reaction: &Reaction,
@@ -150,6 +159,15 @@ fn check_repeats(
         return Err("a repeated request is not answered".into());
     }
     let Some(receiver) = before.transfer.receiver() else { return Ok(()) };
+    // RFC 7440 §4: a gap is reported once, at once.
+    if is_behind_a_gap(scenario, before, bytes) {
+        let told = u16::try_from(receiver.blocks_received()).is_ok_and(sent_ack);
+        return match (before.gap_told, told) {
+            (false, false) => Err("a gap is not reported".into()),
+            (true, true) => Err("a gap is reported once more".into()),
+            (false, true) | (true, false) => Ok(()),
+        };
+    }
     let received = u16::try_from(receiver.blocks_received()).unwrap_or(u16::MAX);
     match packet {
         Some(Packet::Oack(_)) if received == 0 && after.is_live() && !sent_ack(0) && scenario.window() == 1 => {

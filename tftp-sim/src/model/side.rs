@@ -47,6 +47,8 @@ pub(super) struct Side {
     pub(super) acked: u16,
     /// Whether the peer has said anything.
     pub(super) heard: bool,
+    /// A block is missing, and the peer was told.
+    pub(super) gap_told: bool,
 }
 
 /// What a side did.
@@ -106,6 +108,7 @@ impl Side {
             committed: false,
             acked: 0,
             heard: false,
+            gap_told: false,
         }
     }
 
@@ -131,10 +134,15 @@ impl Side {
         let mut side = self.clone();
         let mut reaction = Reaction { moved: true, ..Reaction::default() };
         match input {
-            Input::Packet(_) => reaction.moved = side.take(scenario, bytes)?,
+            Input::Packet(_) => {
+                reaction.moved = side.take(scenario, bytes)?;
+                side.gap_told =
+                    side.got == self.got && (self.gap_told || rules::is_behind_a_gap(scenario, self, bytes));
+            }
             Input::Repeat => side.transfer.repeat_answer(),
             Input::Expire => {
                 side.now = side.deadline.ok_or("no deadline to come")?;
+                side.gap_told = false;
                 let before = (side.transfer.stats().timeouts, side.is_dallying());
                 side.transfer.handle_timeout(side.now);
                 let has_sender = side.transfer.sender().is_some();
