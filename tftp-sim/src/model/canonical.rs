@@ -19,13 +19,14 @@ pub(super) fn key(value: &impl Debug, now: Instant) -> String {
         } else if first.is_ascii_digit() {
             let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
             let (number, tail) = rest.split_at(end);
-            match instant(number).filter(|_| tail.starts_with('s')) {
-                Some(micros) => {
-                    let _ = write!(key, "@{}", i128::from(micros) - i128::from(now.as_micros()));
-                }
-                None => key.push_str(number),
-            }
             rest = tail;
+            match (instant(number), tail.strip_prefix('s')) {
+                (Some(micros), Some(behind)) => {
+                    let _ = write!(key, "@{}", i128::from(micros) - i128::from(now.as_micros()));
+                    rest = behind;
+                }
+                _ => key.push_str(number),
+            }
         } else {
             key.push(first);
             rest = &rest[first.len_utf8()..];
