@@ -9,6 +9,7 @@ mod process;
 mod servers;
 
 use std::error::Error;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -79,6 +80,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     println!("{} of {} s each, medians; {} processors\n", count(rounds), settings.seconds, settings.processors);
     for cell in cells {
         print_cell(cell, &servers, &run_cell(cell, &servers, rounds, &places, &settings));
+        std::io::stdout().flush()?;
     }
     Ok(())
 }
