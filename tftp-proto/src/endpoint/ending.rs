@@ -1,6 +1,7 @@
 //! How transfers and endpoints come to their end.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::action::TransferId;
@@ -111,11 +112,22 @@ impl Endpoint {
         }
     }
 
+    /// Reports the transfers whose commit has outlasted the patience of a shutdown. Whether their files appear is not
+    /// known; no final ACK was sent. `false`: there is none.
+    pub(super) fn abandon(&mut self, now: Instant) -> bool {
+        let hanging = self.table.len() > self.closing;
+        for id in if hanging { self.all_ids() } else { Vec::new() } {
+            self.conclude(now, id.index as usize, Outcome::ShutDown);
+        }
+        hanging
+    }
+
     /// When a shutdown is complete, as far as that is known: last answers are repeated for long enough, and storage that
     /// hangs was waited for.
     pub(super) fn shutdown_deadline(&mut self, now: Instant) -> Option<Instant> {
         let state = self.shutdown.as_mut()?;
-        if self.table.len() > self.closing {
+        // After an immediate shutdown all that can still be under way is a commit, and that may hang, too.
+        if self.table.len() > self.closing && state.how == Shutdown::Graceful {
             state.storage_patience = None;
             return None;
         }

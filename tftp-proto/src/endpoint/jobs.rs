@@ -21,6 +21,8 @@ const ETHERNET_BLOCK: u16 = 1468;
 
 /// The smallest read, in bytes.
 const MIN_READ: usize = 4 << 10;
+/// What all transfers together may read beyond their windows, in bytes.
+const READ_AHEAD: usize = 4 << 20;
 /// The largest read, in bytes.
 const MAX_READ: usize = 64 << 10;
 
@@ -105,6 +107,8 @@ impl Endpoint {
     fn opened(&mut self, now: Instant, index: usize, size: Option<u64>) {
         let seed = self.rng.next_u64();
         let share = self.buffer_share();
+        // A small window is read for many turns ahead, while there are few transfers to do it for.
+        let ahead = (READ_AHEAD / self.table.len().max(1)).clamp(MIN_READ, MAX_READ);
         let Some(entry) = self.table.get_mut(index) else { return };
         if !matches!(entry.phase, Phase::Opening) {
             return;
@@ -125,7 +129,8 @@ impl Endpoint {
             Direction::Read => {
                 let window = usize::from(parameters.block_size) * usize::from(parameters.window_size);
                 let block = usize::from(parameters.block_size);
-                let read_size = window.clamp(MIN_READ, MAX_READ).min((share / 2).max(MIN_READ)) / block * block;
+                let longest = (share / 2).clamp(MIN_READ, MAX_READ);
+                let read_size = window.max(ahead).min(longest) / block * block;
                 let known = entry.recognised.or_else(|| self.paths.get(now, entry.key()));
                 Transfer::serve_read(now, granted, timing, read_size, seed).with_pacing(self.config.pacing, known)
             }

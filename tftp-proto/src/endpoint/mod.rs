@@ -46,7 +46,7 @@ use demux::{Network, PeerKey, Pools};
 use entry::Entry;
 use paths::Paths;
 use saturation::Saturation;
-use timers::Timers;
+use timers::{Timers, earlier};
 use tombstones::{Answer, Tombstones};
 
 /// Answers that need no transfer and wait to be sent. More can only pile up while nothing can be sent.
@@ -183,6 +183,9 @@ impl Endpoint {
             }
             let shutdown = self.shutdown_deadline(now);
             if shutdown.is_some_and(|deadline| deadline <= now) {
+                if self.abandon(now) {
+                    continue;
+                }
                 return Action::Finished;
             }
             return Action::Wait(self.next_deadline(shutdown));
@@ -190,7 +193,8 @@ impl Endpoint {
     }
 
     fn next_deadline(&self, shutdown: Option<Instant>) -> Option<Instant> {
-        [self.timers.next(), self.tombstones.next(), self.saturation.next(), shutdown].into_iter().flatten().min()
+        let next = earlier(self.timers.next(), self.tombstones.next());
+        earlier(next, earlier(self.saturation.next(), shutdown))
     }
 
     /// Bytes of the file that a transfer has delivered so far. `None` if it has ended.

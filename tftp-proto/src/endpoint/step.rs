@@ -5,6 +5,7 @@ use super::demux::PeerKey;
 use super::entry::{JobKind, Phase, Running, Side};
 use super::event::{Event, Outcome, RefusedReason};
 use super::inbox::Inbox;
+use super::timers::earlier;
 use super::tombstones::Epitaph;
 use super::{Endpoint, Ignored};
 use crate::Instant;
@@ -154,7 +155,7 @@ impl Endpoint {
             Phase::Active(_) => entry.wake,
             Phase::Opening | Phase::Closing => None,
         };
-        let deadline = [wake, entry.storage_deadline(self.config.storage_timeout)].into_iter().flatten().min();
+        let deadline = earlier(wake, entry.storage_deadline(self.config.storage_timeout));
         self.timers.set(&mut entry.timer, entry.id, deadline);
     }
 

@@ -22,6 +22,14 @@ pub(super) struct Timer {
     queued: Option<Instant>,
 }
 
+/// The sooner of two deadlines, where there are any.
+pub(super) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
 impl Timers {
     /// Moves a transfer's deadline.
     pub(super) fn set(&mut self, timer: &mut Timer, id: TransferId, deadline: Option<Instant>) {

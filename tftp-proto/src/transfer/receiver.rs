@@ -1,9 +1,16 @@
 //! The receiving half of a transfer: order, gaps, acknowledgements, dallying (RFC 1350, RFC 7440).
 
+use core::time::Duration;
+
 use super::dally::Dally;
 use super::retry::{Retry, Verdict};
 use crate::negotiate::Parameters;
 use crate::{Instant, Stats};
+
+/// Copies of blocks that come sooner than so many round trips after an ACK are not answered, in a window.
+const QUIET_ROUND_TRIPS: u32 = 32;
+/// Nor for longer than this, which is less than any sender waits for an ACK.
+const MAX_QUIET: Duration = Duration::from_millis(50);
 
 /// Receives one file: knows neither role nor address, and keeps no byte of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -85,6 +92,9 @@ impl Receiver {
     /// A receiver that begins by acknowledging block 0 (`opening`), or that waits for block 1.
     pub(super) fn new(now: Instant, parameters: Parameters, opening: bool, mut retry: Retry) -> Self {
         retry.set_negotiated(parameters.timeout);
+        if parameters.window_size == 1 {
+            retry.be_patient();
+        }
         let deadline = retry.deadline(now);
         Self {
             parameters,
@@ -184,13 +194,18 @@ impl Receiver {
     /// The sender went back, so an ACK of ours was lost. In lock-step that ACK is repeated. With a window the sender
     /// goes through the blocks again, and the ACK is due where its window ends.
     ///
-    /// Copies that come sooner than an answer to the ACK could are no sign of its loss. To answer them would make a
-    /// sender of windows take the copy of the ACK for a gap, and send everything twice from then on.
+    /// Copies that come sooner than that could be needed are no sign of a loss. With a window they are answered once in
+    /// a while only: senders that take each repeated ACK for a gap, and send a window for it, would otherwise go round
+    /// with us in ever more copies.
     fn handle_duplicate(&mut self, now: Instant, block: u64) -> DataOutcome {
         self.stats.ignored += 1;
-        if let (Some(sent), Some(round_trip)) = (self.acknowledged_at, self.retry.round_trip())
-            && self.acknowledged
-            && now - sent < round_trip
+        let quiet = if self.parameters.window_size > 1 {
+            self.retry.round_trip().map(|round_trip| (round_trip * QUIET_ROUND_TRIPS).min(MAX_QUIET))
+        } else {
+            self.retry.round_trip().filter(|_| self.acknowledged)
+        };
+        if let (Some(sent), Some(quiet)) = (self.acknowledged_at, quiet)
+            && now - sent < quiet
         {
             return DataOutcome::Duplicate;
         }
@@ -284,8 +299,8 @@ impl Receiver {
         } else {
             self.timed = Some(now);
         }
-        if let State::Receiving { deadline } = &mut self.state {
-            *deadline = self.retry.deadline(now);
+        if let State::Receiving { .. } = self.state {
+            self.state = State::Receiving { deadline: self.retry.deadline(now) };
         }
         if !self.heard {
             return ReceiverAction::Opening;

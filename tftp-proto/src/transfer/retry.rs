@@ -19,6 +19,8 @@ pub(crate) enum Verdict {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Retry {
     timing: Timing,
+    /// The shortest interval that a measured round trip leads to.
+    min_interval: Duration,
     /// The negotiated interval, which stands in for the measured one.
     negotiated: Option<Duration>,
     /// Smoothed round trip and its variation, once there was a sample.
@@ -37,6 +39,7 @@ impl Retry {
     pub(crate) fn new(now: Instant, timing: Timing, seed: u64) -> Self {
         Self {
             timing,
+            min_interval: timing.min_timeout,
             negotiated: None,
             round_trip: None,
             proved: false,
@@ -87,19 +90,34 @@ impl Retry {
         });
     }
 
+    /// For a receiver in lock-step: no interval is shorter than the first one of all. It is the sender who has to send
+    /// again. One that follows RFC 1123 does not even listen to a repeated ACK, and others send everything twice for it.
+    pub(crate) const fn be_patient(&mut self) {
+        self.min_interval = self.timing.initial_timeout;
+    }
+
+    /// The interval before the first retransmission.
+    pub(crate) fn first_interval(&self) -> Duration {
+        self.first_interval_of(self.min_interval)
+    }
+
+    fn first_interval_of(&self, shortest: Duration) -> Duration {
+        let initial_timeout = self.timing.initial_timeout;
+        //= rfc2349#timeout-interval-option-specification
+        //# The number of seconds to wait before retransmitting, specified in ASCII.
+        self.negotiated.unwrap_or_else(|| match self.round_trip {
+            None => initial_timeout,
+            Some((smoothed, variation)) => (smoothed + variation * 4).max(shortest),
+        })
+    }
+
     /// The interval before the next retransmission: doubled for each one before it, with jitter from the second on
     /// so that a crowd that lost together does not return together.
     fn interval(&mut self) -> Duration {
-        let Timing { initial_timeout, min_timeout, max_timeout, .. } = self.timing;
-        //= rfc2349#timeout-interval-option-specification
-        //# The number of seconds to wait before retransmitting, specified in ASCII.
-        let first = self.negotiated.unwrap_or_else(|| match self.round_trip {
-            None => initial_timeout,
-            Some((smoothed, variation)) => (smoothed + variation * 4).max(min_timeout),
-        });
+        let first = self.first_interval();
         //= rfc1123#section-4.2.3.2
         //# MUST adapt the timeout (at least exponential backoff)
-        let doubled = first.saturating_mul(1 << self.retries.min(16)).min(max_timeout.max(first));
+        let doubled = first.saturating_mul(1 << self.retries.min(16)).min(self.timing.max_timeout.max(first));
         if self.retries == 0 {
             return doubled;
         }
@@ -118,9 +136,9 @@ impl Retry {
 
     /// Until when to repeat the final ACK, for an owner in a hurry (one interval, as the peer may count it too) and for
     /// one with time: then at least twice the interval that the peer was told.
-    pub(crate) fn dally_until(&mut self, now: Instant) -> (Instant, Instant) {
+    pub(crate) fn dally_until(&self, now: Instant) -> (Instant, Instant) {
         let negotiated = self.negotiated.unwrap_or_default();
-        let enough = self.interval().max(BRIEF_DALLY);
+        let enough = self.first_interval_of(self.timing.min_timeout).max(BRIEF_DALLY);
         (now + enough, now + self.timing.dally.max(negotiated * 2).max(enough))
     }
 
