@@ -18,8 +18,8 @@ const SLOT_SIZE: usize = 1 << 16;
 /// As many datagrams and bytes as the kernel takes in one train.
 const MAX_TRAIN: usize = 64;
 const MAX_TRAIN_BYTES: usize = 65_507;
-/// What every file repeats. Larger than the fastest caches, as files are.
-const CONTENT: usize = 8 << 20;
+/// What every file repeats: as large as the files of the table, so that caches help no more than they help others.
+const CONTENT: usize = 64 << 20;
 /// Room for the requests of a storm.
 const RECEIVE_BUFFER: usize = 8 << 20;
 

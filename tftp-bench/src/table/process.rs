@@ -23,10 +23,13 @@ pub(super) struct Usage {
 }
 
 impl Group {
-    pub(super) fn spawn(command: &mut Command) -> io::Result<Self> {
+    pub(super) fn spawn(command: &Command) -> io::Result<Self> {
         use std::os::unix::process::CommandExt as _;
-        let child =
-            command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        // It must not outlive this program, which Ctrl-C may end at any time.
+        let mut bound = Command::new("setpriv");
+        bound.args(["--pdeathsig", "KILL", "--"]).arg(command.get_program()).args(command.get_args());
+        let null = Stdio::null;
+        let child = bound.process_group(0).stdin(null()).stdout(null()).stderr(null()).spawn()?;
         Ok(Self { child })
     }
 

@@ -105,8 +105,8 @@ impl Server {
             Self::Dnsmasq => SocketAddr::from(([127, 0, 0, 69], 69)),
             _ => free_port()?,
         };
-        let mut command = self.command(places, cell, listen).ok_or(io::ErrorKind::NotFound)?;
-        let mut group = Group::spawn(&mut command)?;
+        let command = self.command(places, cell, listen).ok_or(io::ErrorKind::NotFound)?;
+        let mut group = Group::spawn(&command)?;
         wait_for(&mut group, listen)?;
         if self == Self::TokioMemory && matches!(cell.kind, Kind::Get(_) | Kind::Storm(_) | Kind::Loss(_)) {
             let name = file_name(cell);
