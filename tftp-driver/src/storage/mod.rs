@@ -7,6 +7,7 @@
 //! * [`Directory`]: files beneath one directory, by the kernel's rules.
 //! * [`Generated`]: a closure that makes the content for each request.
 //! * [`BoxStorage`]: any of them behind one type, chosen at run time.
+//! * [`layers`]: what can be put over any of them.
 //!
 //! Blocking work runs through a [`Context`], which each adapter builds over its runtime's own pool. What a back end of
 //! your own must honour can be checked with [`conformance`].
@@ -20,8 +21,9 @@ mod context;
 mod directory;
 mod error;
 mod generated;
+pub mod layers;
 mod memory;
-mod name;
+pub mod names;
 mod policy;
 mod request;
 

@@ -4,7 +4,7 @@ use cap_std::fs::Dir;
 
 use super::resolve::reading;
 use super::system::{Lock, try_lock};
-use crate::storage::name::is_reserved;
+use crate::storage::names::is_reserved;
 
 /// How deep directories are searched; uploads can be no deeper than a request's name is long.
 const DEPTH: usize = 256;

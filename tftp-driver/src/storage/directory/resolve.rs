@@ -10,7 +10,7 @@ use cap_std::fs::{Dir, OpenOptions};
 
 use super::system::syncable;
 use crate::storage::StorageError;
-use crate::storage::name::{is_reserved, relative};
+use crate::storage::names::{is_reserved, relative};
 
 /// What an absolute symbolic link beneath the root means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -124,7 +124,7 @@ fn os_path(name: Vec<u8>) -> Result<PathBuf, StorageError> {
 #[cfg(not(unix))]
 fn os_path(name: Vec<u8>) -> Result<PathBuf, StorageError> {
     #[cfg(windows)]
-    if crate::storage::name::is_special_on_windows(&name) {
+    if crate::storage::names::is_special_on_windows(&name) {
         return Err(StorageError::invalid_name("a device, a drive or a stream"));
     }
     match String::from_utf8(name) {

@@ -11,7 +11,7 @@ use cap_std::fs::{Dir, OpenOptions};
 
 use super::resolve::{Root, Target};
 use super::system::{self, Lock};
-use crate::storage::name::RESERVED_PREFIX;
+use crate::storage::names::RESERVED_PREFIX;
 use crate::storage::{Claim, Claims, Owner, StorageError, WritePolicy};
 
 /// The resolved name: device and inode of the directory, and the name in it. Where directories have no numbers, the

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::name::canonical;
+use super::names::canonical;
 use super::{BytesReader, Claims, Context, ReadRequest, Storage, StorageError, WritePolicy, WriteRequest};
 use budget::Budget;
 pub use writer::MemoryWriter;

@@ -1,13 +1,27 @@
 //! From the name a client sent to one that storage can look up.
+//!
+//! A back end of your own calls [`canonical`] first, and looks up what it gives. One that has directories and links to
+//! resolve calls [`relative`], and leaves `..` to whatever resolves them beneath a root; never to a check of strings.
 
 use super::StorageError;
 
-/// Uploads in progress live under names that begin so; no request reaches them.
-pub(crate) const RESERVED_PREFIX: &[u8] = b".tftp-upload-";
+/// Uploads in progress live under names that begin so; no request may reach them.
+pub const RESERVED_PREFIX: &[u8] = b".tftp-upload-";
 
-/// What the back ends here have in common: `\` becomes `/` (Windows' boot manager), leading `/` are dropped (every
-/// name is relative to the root), control bytes are refused. `.` and `..` are left to whoever resolves the name.
-pub(crate) fn relative(name: &[u8]) -> Result<Vec<u8>, StorageError> {
+/// What all back ends have in common: `\` becomes `/` (Windows' boot manager), leading `/` are dropped (every name is
+/// relative to the root), control bytes are refused. `.` and `..` are left to whoever resolves the name.
+///
+/// ```
+/// use tftp_driver::storage::names::relative;
+///
+/// assert_eq!(relative(b"\\Boot\\..\\BCD").unwrap(), b"Boot/../BCD");
+/// assert!(relative(b"a\nb").is_err());
+/// ```
+///
+/// # Errors
+///
+/// [`StorageError::InvalidName`] for control bytes and for a name of which nothing is left.
+pub fn relative(name: &[u8]) -> Result<Vec<u8>, StorageError> {
     if name.iter().any(u8::is_ascii_control) {
         return Err(StorageError::invalid_name("control bytes"));
     }
@@ -20,8 +34,23 @@ pub(crate) fn relative(name: &[u8]) -> Result<Vec<u8>, StorageError> {
     Ok(name)
 }
 
-/// The canonical spelling of a name where there are no directories to resolve it: `./a//b` is `a/b`.
-pub(crate) fn canonical(name: &[u8]) -> Result<Vec<u8>, StorageError> {
+/// The canonical spelling of a name where there are no directories to resolve it: `./a//b` is `a/b`, and `..` is
+/// refused.
+///
+/// What it gives is one or more components joined by `/`, none of them empty, `.` or `..`: it can be put behind a
+/// prefix of your own, and does not lead out of it.
+///
+/// ```
+/// use tftp_driver::storage::names::canonical;
+///
+/// assert_eq!(canonical(b"/a//./b").unwrap(), b"a/b");
+/// assert!(canonical(b"a/../../b").is_err());
+/// ```
+///
+/// # Errors
+///
+/// [`StorageError::InvalidName`] as of [`relative`], for `..`, and for names that end like a directory's.
+pub fn canonical(name: &[u8]) -> Result<Vec<u8>, StorageError> {
     let name = relative(name)?;
     let mut canonical = Vec::with_capacity(name.len());
     let mut last: &[u8] = b"";
@@ -44,8 +73,9 @@ pub(crate) fn canonical(name: &[u8]) -> Result<Vec<u8>, StorageError> {
     Ok(canonical)
 }
 
-/// Whether any part of the name is one of an upload in progress, on file systems that fold case too.
-pub(crate) fn is_reserved(name: &[u8]) -> bool {
+/// Whether any part of the name begins as those of uploads in progress do, whatever the case: some file systems fold it.
+#[must_use]
+pub fn is_reserved(name: &[u8]) -> bool {
     name.split(|&byte| byte == b'/').any(|component| {
         component.get(..RESERVED_PREFIX.len()).is_some_and(|head| head.eq_ignore_ascii_case(RESERVED_PREFIX))
     })
