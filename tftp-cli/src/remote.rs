@@ -161,7 +161,7 @@ fn split_mode(path: &str) -> Result<(&str, Option<TransferMode>), String> {
     }
 }
 
-fn percent_decode(text: &str) -> Result<Vec<u8>, String> {
+pub(crate) fn percent_decode(text: &str) -> Result<Vec<u8>, String> {
     let mut bytes = text.bytes();
     let mut out = Vec::with_capacity(text.len());
     while let Some(byte) = bytes.next() {

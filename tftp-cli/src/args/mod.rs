@@ -8,6 +8,7 @@ pub(crate) use transfer::{ClientArgs, GetArgs, PutArgs};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use tftp_tokio::OptionKind;
 
@@ -51,7 +52,12 @@ impl Cli {
     /// The arguments of this process; exits with a message if they are wrong.
     pub(crate) fn from_environment() -> Self {
         let matches = Self::definition().get_matches();
-        let cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        if let (Command::Serve(args), Some((_, matches))) = (&mut cli.command, matches.subcommand())
+            && matches.value_source("sources") == Some(ValueSource::EnvVariable)
+        {
+            args.split_sources();
+        }
         // clap looks for conflicts on each side of the command's name alone.
         if cli.output.quiet && cli.output.verbose > 0 {
             Self::definition().error(ErrorKind::ArgumentConflict, "--quiet contradicts --verbose").exit();

@@ -20,6 +20,8 @@ Examples:
       Serve a directory to everybody, read-only, on port 69.
   tftp-cli serve /srv/backup --create --max-upload 10MiB --listen 192.0.2.1
       Take uploads of new files on one address; existing files are never replaced.
+  tftp-cli serve /srv/site /srv/common --create --upload-to /srv/incoming
+      What /srv/site does not have comes from /srv/common; uploads go elsewhere.
   tftp-cli serve --listen 127.0.0.1:6969
       An empty server in memory, without privileges, that takes uploads.
   tftp-cli serve /srv/tftp --port-range 7000-7015
@@ -34,7 +36,8 @@ What may be uploaded:
   DIRECTORY --overwrite  refused        replaced
   both                   taken          replaced
   memory:                taken          refused, replaced with --overwrite
-An upload appears under its name only when it is complete.
+An upload appears under its name only when it is complete. Without --overwrite it is refused, too, \
+if its name is that of a file in another SOURCE.
 
 Units: sizes are bytes or have a unit (KB, MB, GB are powers of 1000; KiB, MiB, GiB of 1024); \
 durations are seconds or have a unit (500ms, 2s, 1m).
@@ -53,13 +56,14 @@ Started by systemd, it uses the sockets of a socket unit (ListenDatagram=) and s
 Ctrl-C (or SIGTERM) takes no new requests and waits for the transfers under way; a second one ends \
 them at once.";
 
-/// Serve files from a directory or from memory
+/// Serve files from directories or from memory
 #[derive(Debug, Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{SERVER_EXIT_CODES}"))]
 pub(crate) struct ServeArgs {
-    /// What to serve: a directory, or "memory:", which starts empty, takes uploads and forgets them at the end
-    #[arg(default_value = "memory:", env = "TFTP_SOURCE")]
-    pub(crate) source: OsString,
+    /// What to serve: a directory, or "memory:", which starts empty, takes uploads and forgets them at the end. Of
+    /// several, a file that one does not have is looked up in the next
+    #[arg(value_name = "SOURCE", default_value = "memory:", env = "TFTP_SOURCE")]
+    pub(crate) sources: Vec<OsString>,
 
     #[command(flatten)]
     pub(crate) network: NetworkArgs,
@@ -75,6 +79,17 @@ pub(crate) struct ServeArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+impl ServeArgs {
+    /// Commas separate what comes from the environment. On the command line each is an argument, commas and all.
+    pub(super) fn split_sources(&mut self) {
+        let split = |text: &OsString| match text.to_str() {
+            Some(text) => text.split(',').map(OsString::from).collect(),
+            None => vec![text.clone()],
+        };
+        self.sources = self.sources.iter().flat_map(split).collect();
+    }
 }
 
 #[derive(Debug, Args)]
@@ -110,6 +125,10 @@ pub(crate) struct PolicyArgs {
     /// Take uploads that replace existing files
     #[arg(long, env = "TFTP_OVERWRITE", value_parser = flag())]
     pub(crate) overwrite: bool,
+    /// Where uploads go: one of the SOURCEs, or another place, which is not read from [default: the first SOURCE that
+    /// takes uploads]
+    #[arg(long, value_name = "SOURCE", env = "TFTP_UPLOAD_TO", conflicts_with = "read_only")]
+    pub(crate) upload_to: Option<OsString>,
     /// Largest upload taken [default: no limit but the room there is]
     #[arg(long, value_name = "SIZE", env = "TFTP_MAX_UPLOAD", value_parser = parse_size)]
     pub(crate) max_upload: Option<u64>,

@@ -1,72 +1,101 @@
-//! What is served, and what is allowed with it.
-
-use std::path::PathBuf;
+//! What is served, and what is allowed with it: the sources of the command line, put together.
 
 use crate::args::ServeArgs;
-use crate::client::show;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::units::show_size;
-use tftp_tokio::storage::{BoxStorage, Directory, Memory, WritePolicy};
+use tftp_tokio::storage::layers::{Fallback, Split};
+use tftp_tokio::storage::{BoxStorage, WritePolicy};
 
-const MEMORY: &str = "memory:";
+use super::source::{Access, Opened, Source};
 
-/// A source and its policy, checked but not yet opened.
+/// The sources and the policy, checked but not yet opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Content {
-    source: Source,
+    /// Where files are looked up, in this order. Never empty.
+    sources: Vec<Source>,
+    /// Where uploads go, if any are taken.
+    uploads: Uploads,
     readable: bool,
     policy: WritePolicy,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Source {
-    Memory { max_bytes: u64 },
-    Directory(PathBuf),
+enum Uploads {
+    Nowhere,
+    /// To the source of this index.
+    To(usize),
+    /// To a place that is not read from.
+    Apart(Source),
 }
 
 impl Content {
     pub(crate) fn of(args: &ServeArgs) -> Result<Self, Failure> {
         let policy = &args.policy;
-        let memory = args.source == MEMORY;
-        if memory && policy.read_only {
+        let parse = |text: &std::ffi::OsString| Source::parse(text, policy.max_memory);
+        let sources = args.sources.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+        let apart = policy.upload_to.as_ref().map(parse).transpose()?;
+        if policy.read_only && sources.iter().all(Source::starts_empty) {
             return Err(Failure::usage("memory: starts empty, so with --read-only there would be nothing to serve")
                 .hint("serve a directory, or leave --read-only out"));
         }
-        let create = policy.create || memory;
-        if policy.write_only && !create && !policy.overwrite {
+        let policy_of = |source: &Source| {
+            if policy.read_only { WritePolicy::READ_ONLY } else { source.policy(policy.create, policy.overwrite) }
+        };
+        let (uploads, taken) = match apart {
+            Some(source) => {
+                let taken = policy_of(&source);
+                if taken.is_read_only() {
+                    return Err(Failure::usage("--upload-to needs --create or --overwrite, or it would take nothing"));
+                }
+                let index = sources.iter().position(|other| *other == source);
+                (index.map_or(Uploads::Apart(source), Uploads::To), taken)
+            }
+            None => {
+                let mut writable = sources.iter().map(policy_of).enumerate();
+                let first = writable.find(|(_, policy)| !policy.is_read_only());
+                first.map_or((Uploads::Nowhere, WritePolicy::READ_ONLY), |(index, policy)| (Uploads::To(index), policy))
+            }
+        };
+        if policy.write_only && uploads == Uploads::Nowhere {
             return Err(Failure::usage("--write-only needs --create or --overwrite, or nothing would be allowed"));
         }
-        let source = if memory {
-            Source::Memory { max_bytes: policy.max_memory }
-        } else {
-            Source::Directory(PathBuf::from(&args.source))
-        };
-        Ok(Self {
-            source,
-            readable: !policy.write_only,
-            policy: WritePolicy { create, overwrite: policy.overwrite, max_size: policy.max_upload },
-        })
+        let policy = WritePolicy { max_size: policy.max_upload, ..taken };
+        Ok(Self { sources, uploads, readable: !args.policy.write_only, policy })
     }
 
     /// Opens it, and says how many unfinished uploads of an earlier run were removed; blocks.
     pub(crate) fn open(&self) -> Result<(BoxStorage, usize), Failure> {
-        match &self.source {
-            Source::Memory { max_bytes } => {
-                let memory = Memory::builder().max_bytes(*max_bytes);
-                let memory = memory.readable(self.readable).write_policy(self.policy).build();
-                Ok((BoxStorage::new(memory), 0))
-            }
-            Source::Directory(path) => {
-                let directory = Directory::builder(path).readable(self.readable).write_policy(self.policy).open();
-                let directory = directory.map_err(|error| {
-                    let failure =
-                        Failure::new(Exit::LocalIo, format!("cannot serve the directory {}: {error}", show(path)));
-                    if path.as_os_str() == "memory" { failure.hint("did you mean memory: ?") } else { failure }
-                })?;
-                let leftovers = directory.removed_leftovers();
-                Ok((BoxStorage::new(directory), leftovers))
-            }
+        let mut leftovers = 0;
+        let mut open = |source: &Source, policy| {
+            let Opened { storage, leftovers: removed } = source.open(Access { readable: self.readable, policy })?;
+            leftovers += removed;
+            Ok(storage)
+        };
+        let mut chain = None;
+        for (index, source) in self.sources.iter().enumerate().rev() {
+            let takes_uploads = self.uploads == Uploads::To(index);
+            let storage = open(source, if takes_uploads { self.policy } else { WritePolicy::READ_ONLY })?;
+            chain = Some(match chain {
+                None => storage,
+                Some(rest) => {
+                    let mut both = Fallback::new(storage, rest).hiding(self.policy.overwrite);
+                    if matches!(self.uploads, Uploads::To(uploads) if uploads > index) {
+                        both = both.uploads_to_second();
+                    }
+                    BoxStorage::new(both)
+                }
+            });
         }
+        let apart = match &self.uploads {
+            Uploads::Apart(source) => Some(open(source, self.policy)?),
+            Uploads::Nowhere | Uploads::To(_) => None,
+        };
+        let storage = match (chain, apart) {
+            (Some(reads), Some(uploads)) => BoxStorage::new(Split::new(reads, uploads)),
+            (Some(storage), None) | (None, Some(storage)) => storage,
+            (None, None) => return Err(Failure::usage("there is nothing to serve")),
+        };
+        Ok((storage, leftovers))
     }
 
     pub(crate) const fn is_writable(&self) -> bool {
@@ -75,10 +104,8 @@ impl Content {
 
     /// What is served and what is allowed, in one sentence.
     pub(crate) fn describe(&self) -> String {
-        let source = match &self.source {
-            Source::Memory { max_bytes } => format!("memory (at most {})", show_size(*max_bytes)),
-            Source::Directory(path) => format!("directory {}", show(path)),
-        };
+        let sources: Vec<_> = self.sources.iter().map(Source::describe).collect();
+        let sources = sources.join(", then ");
         let uploads = match (self.policy.create, self.policy.overwrite) {
             (false, false) => None,
             (true, false) => Some("uploads of new files"),
@@ -92,7 +119,13 @@ impl Content {
         };
         let limit = self.policy.max_size.filter(|_| uploads.is_some());
         let limit = limit.map(|bytes| format!(" up to {} each", show_size(bytes))).unwrap_or_default();
-        format!("{source}, {allowed}{limit}")
+        let to = match &self.uploads {
+            Uploads::To(index) if self.sources.len() > 1 => self.sources.get(*index).map(Source::describe),
+            Uploads::Apart(source) => Some(source.describe()),
+            Uploads::Nowhere | Uploads::To(_) => None,
+        };
+        let to = to.map(|to| format!(" to {to}")).unwrap_or_default();
+        format!("{sources}, {allowed}{limit}{to}")
     }
 }
 
@@ -100,6 +133,7 @@ impl Content {
 mod tests {
     use super::*;
     use crate::args::{Cli, Command};
+    use crate::exit::Exit;
     use clap::Parser as _;
 
     fn content(args: &[&str]) -> Result<Content, Failure> {
@@ -128,24 +162,47 @@ mod tests {
     }
 
     #[test]
+    fn several_sources_are_named_in_their_order_and_where_uploads_go() {
+        assert_eq!(describe(&["/a", "file:///b"]), "directory /a, then directory /b, read-only");
+        assert_eq!(
+            describe(&["/a", "/b", "--create"]),
+            "directory /a, then directory /b, downloads and uploads of new files to directory /a"
+        );
+        assert_eq!(
+            describe(&["/a", "memory:", "/b"]),
+            "directory /a, then memory (at most 256.0 MiB), then directory /b, \
+             downloads and uploads of new files to memory (at most 256.0 MiB)"
+        );
+        assert_eq!(
+            describe(&["/a", "/b", "--create", "--upload-to", "/b"]),
+            "directory /a, then directory /b, downloads and uploads of new files to directory /b"
+        );
+        assert_eq!(
+            describe(&["/a", "--create", "--upload-to", "/in"]),
+            "directory /a, downloads and uploads of new files to directory /in"
+        );
+    }
+
+    #[test]
     fn a_directory_is_read_only_unless_told_otherwise() {
         assert!(!content(&["/srv"]).unwrap().is_writable());
         assert!(content(&["/srv", "--create"]).unwrap().is_writable());
         assert!(content(&["/srv", "--overwrite"]).unwrap().is_writable());
         assert!(content(&[]).unwrap().is_writable());
+        assert!(!content(&["/srv", "memory:", "--read-only"]).unwrap().is_writable());
     }
 
     #[test]
     fn policies_that_allow_nothing_are_refused() {
-        assert_eq!(content(&["--read-only"]).unwrap_err().exit, Exit::Usage);
-        assert_eq!(content(&["/srv", "--write-only"]).unwrap_err().exit, Exit::Usage);
+        for args in [
+            &["--read-only"][..],
+            &["memory:", "memory:", "--read-only"],
+            &["/srv", "--write-only"],
+            &["/srv", "--upload-to", "/in"],
+        ] {
+            assert_eq!(content(args).unwrap_err().exit, Exit::Usage, "{args:?}");
+        }
         assert!(content(&["--write-only"]).is_ok());
-    }
-
-    #[test]
-    fn a_directory_that_is_not_there_is_a_local_failure() {
-        let failure = content(&["memory"]).unwrap().open().map(drop).unwrap_err();
-        assert_eq!(failure.exit, Exit::LocalIo);
-        assert_eq!(failure.hint.as_deref(), Some("did you mean memory: ?"));
+        assert!(content(&["/srv", "--upload-to", "memory:"]).is_ok());
     }
 }

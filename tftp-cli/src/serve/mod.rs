@@ -5,6 +5,7 @@ mod content;
 mod listen;
 mod quota;
 mod refused;
+mod source;
 mod story;
 mod system;
 

@@ -14,6 +14,7 @@ mod logs;
 mod policy;
 mod ports;
 mod shutdown;
+mod sources;
 mod support;
 mod terminal;
 mod upload;

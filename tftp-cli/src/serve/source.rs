@@ -1,0 +1,203 @@
+//! Where files are: what each SOURCE of the command line says.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use crate::client::show;
+use crate::escape::escape;
+use crate::exit::{Exit, Failure};
+use crate::remote::percent_decode;
+use crate::units::show_size;
+use tftp_tokio::storage::{BoxStorage, Directory, Memory, WritePolicy};
+
+/// What may be written, for the hint to a wrong one.
+const EXPECTED: &str = "a SOURCE is a directory, file:///DIRECTORY, or memory:; ./NAME is always a directory";
+
+/// A place for files, checked but not opened yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// Nothing at first, and nothing after the end.
+    Memory { max_bytes: u64 },
+    /// Files beneath a directory of this machine.
+    Directory(PathBuf),
+}
+
+/// What clients may do with a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Access {
+    pub(crate) readable: bool,
+    pub(crate) policy: WritePolicy,
+}
+
+/// A source, ready to be served.
+pub(crate) struct Opened {
+    pub(crate) storage: BoxStorage,
+    /// How many unfinished uploads of an earlier run were removed.
+    pub(crate) leftovers: usize,
+}
+
+impl Source {
+    /// Understands one SOURCE. `max_memory` is for `memory:`.
+    pub(crate) fn parse(text: &OsStr, max_memory: u64) -> Result<Self, Failure> {
+        let wrong = |reason: &str| {
+            Failure::usage(format!("{}: {reason}", escape(text.as_encoded_bytes()))).hint(EXPECTED.to_owned())
+        };
+        if text.is_empty() {
+            return Err(Failure::usage("an empty SOURCE").hint(EXPECTED));
+        }
+        // A path that is not UTF-8 is no URL.
+        let Some((scheme, rest)) = text.to_str().and_then(split_scheme) else {
+            return Ok(Self::Directory(text.into()));
+        };
+        match scheme.to_ascii_lowercase().as_str() {
+            "memory" if rest.is_empty() => Ok(Self::Memory { max_bytes: max_memory }),
+            "memory" => Err(wrong("nothing may follow memory:")),
+            "file" => file_path(rest).map(Self::Directory).map_err(|reason| wrong(&reason)),
+            // A directory may have a colon in its name, but none is written like this.
+            _ if rest.starts_with("//") => Err(wrong(&format!("{scheme}: is not among what can be served"))),
+            _ => Ok(Self::Directory(text.into())),
+        }
+    }
+
+    /// What clients may do when the arguments allow `create` and `overwrite`.
+    pub(crate) const fn policy(&self, create: bool, overwrite: bool) -> WritePolicy {
+        match self {
+            // Read-only it would be of no use.
+            Self::Memory { .. } => WritePolicy { create: true, overwrite, max_size: None },
+            Self::Directory(_) => WritePolicy { create, overwrite, max_size: None },
+        }
+    }
+
+    /// Whether it has something to read from the beginning.
+    pub(crate) const fn starts_empty(&self) -> bool {
+        matches!(self, Self::Memory { .. })
+    }
+
+    /// Opens it; blocks.
+    pub(crate) fn open(&self, access: Access) -> Result<Opened, Failure> {
+        let Access { readable, policy } = access;
+        match self {
+            Self::Memory { max_bytes } => {
+                let memory = Memory::builder().max_bytes(*max_bytes).readable(readable).write_policy(policy).build();
+                Ok(Opened { storage: BoxStorage::new(memory), leftovers: 0 })
+            }
+            Self::Directory(path) => {
+                let directory = Directory::builder(path).readable(readable).write_policy(policy).open();
+                let directory = directory.map_err(|error| {
+                    let failure =
+                        Failure::new(Exit::LocalIo, format!("cannot serve the directory {}: {error}", show(path)));
+                    if path.as_os_str() == "memory" { failure.hint("did you mean memory: ?") } else { failure }
+                })?;
+                let leftovers = directory.removed_leftovers();
+                Ok(Opened { storage: BoxStorage::new(directory), leftovers })
+            }
+        }
+    }
+
+    /// For the first line of the log.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Memory { max_bytes } => format!("memory (at most {})", show_size(*max_bytes)),
+            Self::Directory(path) => format!("directory {}", show(path)),
+        }
+    }
+}
+
+/// The scheme before a colon, and the rest. One letter is a drive, not a scheme.
+fn split_scheme(text: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = text.split_once(':')?;
+    let is_scheme = scheme.len() > 1
+        && scheme.starts_with(|char: char| char.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte));
+    is_scheme.then_some((scheme, rest))
+}
+
+/// The path of a `file:` URL (RFC 8089), of which `rest` follows the colon.
+fn file_path(rest: &str) -> Result<PathBuf, String> {
+    let path = match rest.strip_prefix("//") {
+        None => rest,
+        Some(rest) => {
+            let slash = rest.find('/').unwrap_or(rest.len());
+            let (host, path) = rest.split_at(slash);
+            if !host.is_empty() && !host.eq_ignore_ascii_case("localhost") {
+                return Err("the path must be absolute, behind three slashes: file:///srv/tftp".into());
+            }
+            path
+        }
+    };
+    if !path.starts_with('/') {
+        return Err("the path must be absolute: file:///srv/tftp".into());
+    }
+    let path = percent_decode(path)?;
+    if path.contains(&0) {
+        return Err("a path cannot hold a NUL byte".into());
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStringExt;
+        Ok(std::ffi::OsString::from_vec(path).into())
+    }
+    #[cfg(not(unix))]
+    {
+        let path = String::from_utf8(path).map_err(|_| "the path is not UTF-8".to_owned())?;
+        // file:///C:/files
+        let drive = path.strip_prefix('/').filter(|path| path.as_bytes().get(1) == Some(&b':'));
+        Ok(drive.unwrap_or(&path).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Source, Failure> {
+        Source::parse(OsStr::new(text), 7)
+    }
+
+    #[test]
+    fn paths_urls_and_memory() {
+        assert_eq!(parse("memory:"), Ok(Source::Memory { max_bytes: 7 }));
+        assert_eq!(parse("MEMORY:"), Ok(Source::Memory { max_bytes: 7 }));
+        for (text, path) in [
+            ("/srv/tftp", "/srv/tftp"),
+            ("srv", "srv"),
+            ("memory", "memory"),
+            ("./memory:", "./memory:"),
+            ("a:b", "a:b"),
+            ("with:colon", "with:colon"),
+            ("file:///srv/tftp", "/srv/tftp"),
+            ("file:/srv/a%20b", "/srv/a b"),
+            ("FILE://localhost/srv", "/srv"),
+        ] {
+            assert_eq!(parse(text), Ok(Source::Directory(path.into())), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_served_says_what_can() {
+        for wrong in [
+            "",
+            "memory:x",
+            "memory://",
+            "ftp://host/x",
+            "file://host/x",
+            "file:x",
+            "file:",
+            "file:///%",
+            "file:///%00",
+        ] {
+            let failure = parse(wrong).unwrap_err();
+            assert_eq!(failure.exit, Exit::Usage, "{wrong}");
+            assert_eq!(failure.hint.as_deref(), Some(EXPECTED), "{wrong}");
+        }
+        assert!(parse("file://srv/tftp").unwrap_err().message.contains("three slashes"));
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_a_local_failure() {
+        let access = Access { readable: true, policy: WritePolicy::READ_ONLY };
+        let failure = parse("memory").unwrap().open(access).map(|_| ()).unwrap_err();
+        assert_eq!(failure.exit, Exit::LocalIo);
+        assert_eq!(failure.hint.as_deref(), Some("did you mean memory: ?"));
+    }
+}
