@@ -112,7 +112,9 @@ impl Bench {
         Self::of(Node::new(config, addresses, 1))
     }
 
-    fn of(node: Node) -> Self {
+    /// One endpoint, made by the caller.
+    #[must_use]
+    pub fn of(node: Node) -> Self {
         let mut world = World::new(Faults::default(), 1);
         world.add(node);
         Self { world }

@@ -1,12 +1,14 @@
 //! Requests and admission, wrong transfer identifiers: what a server does before there is a transfer, and beside one.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tftp_proto::endpoint::{Admission, Disposition, Event, Ignored, Limits, Outcome, Shutdown};
-use tftp_sim::bench::{Bench, OTHER, PEER, SERVER, address};
+use tftp_sim::bench::{Bench, OTHER, PEER, SERVER, address, server_config};
 use tftp_sim::content;
+use tftp_sim::node::Node;
 use tftp_sim::packet::{ack, data, error, error_code, oack, rrq, wrq};
 use tftp_sim::store::{Fate, JobKind};
 
@@ -343,6 +345,31 @@ fn successive_transfers_of_one_peer_never_share_a_socket() {
         bench.say(PEER, tid, ack(1));
     }
     assert_eq!(bench.outcomes().len(), 50);
+}
+
+#[test]
+fn not_even_when_there_are_two_and_others_take_their_turn_between() {
+    // However the transfers end: a copy of the last packet may come late.
+    let ends: [fn() -> Vec<u8>; 3] = [|| ack(1), || error(0, "aborted"), || error(8, "User aborted the transfer")];
+    for end in ends {
+        let (config, addresses) = server_config(Ipv4Addr::new(10, 0, 0, 1), 2);
+        let mut bench = Bench::of(Node::new(config, addresses, 1));
+        bench.store().insert("g", b"x".to_vec());
+        let mut last = SERVER;
+        for round in 0..50 {
+            let (tid, _) = bench.request(PEER, rrq("g", "octet", &[]));
+            assert_ne!(tid, last, "round {round}");
+            last = tid;
+            bench.say(PEER, tid, end());
+            // None, one or two others, each of them a stranger.
+            for other in 0..round % 3 {
+                let other = address([10, 0, 1, round], 1024 + u16::from(other));
+                let (tid, _) = bench.request(other, rrq("g", "octet", &[]));
+                bench.say(other, tid, ack(1));
+            }
+        }
+        bench.rest();
+    }
 }
 
 #[test]

@@ -97,21 +97,29 @@ impl Pools {
         Self { groups }
     }
 
-    /// The socket for a new transfer of a group, in turn, passing over those that `taken` says this peer has just
-    /// used. `None`: the group has no transfer sockets, the listener itself serves.
-    pub(super) fn pick(&mut self, group: usize, taken: impl Fn(SocketId) -> bool) -> Option<SocketId> {
-        let pool = self.groups.get_mut(group).filter(|pool| !pool.sockets.is_empty())?;
+    /// The socket for a new transfer of a group: in turn one that this peer has not used of late, or else the one that it
+    /// used longest ago. `used` says when that was, in any order that grows. `None`: the group has no transfer sockets,
+    /// the listener itself serves.
+    pub(super) fn pick(&mut self, group: usize, used: impl Fn(SocketId) -> Option<u64>) -> Option<SocketId> {
+        let pool = self.groups.get_mut(group)?;
         let count = pool.sockets.len();
-        let start = pool.next;
+        let mut chosen: Option<(Option<u64>, SocketId, usize)> = None;
         //= rfc1350#section-4
         //# The TID's chosen for a connection should be randomly chosen, so that the probability that the same number is
         //# chosen twice in immediate succession is very low.
-        let in_turn = || (0..count).map(|step| (start + step) % count);
-        let place = in_turn()
-            .find(|place| pool.sockets.get(*place).is_some_and(|socket| !taken(*socket)))
-            .unwrap_or(start % count);
+        for place in (0..count).map(|step| (pool.next + step) % count) {
+            let socket = *pool.sockets.get(place)?;
+            let used = used(socket);
+            if chosen.is_none_or(|(before, ..)| used < before) {
+                chosen = Some((used, socket, place));
+            }
+            if used.is_none() {
+                break;
+            }
+        }
+        let (_, socket, place) = chosen?;
         pool.next = (place + 1) % count;
-        pool.sockets.get(place).copied()
+        Some(socket)
     }
 
     /// The transfer sockets of a group.
@@ -144,11 +152,16 @@ mod tests {
     fn sockets_are_picked_in_turn_and_not_twice_for_one_peer() {
         let role = SocketRole::Transfer { group: 0 };
         let mut pools = Pools::new(&[SocketRole::Listener { group: 0 }, role, role]);
-        assert_eq!(pools.pick(0, |_| false), Some(1));
-        assert_eq!(pools.pick(0, |_| false), Some(2));
-        assert_eq!(pools.pick(0, |socket| socket == 1), Some(2));
-        assert_eq!(pools.pick(0, |_| true), Some(1));
-        assert_eq!(pools.pick(1, |_| false), None);
+        assert_eq!(pools.pick(0, |_| None), Some(1));
+        assert_eq!(pools.pick(0, |_| None), Some(2));
+        assert_eq!(pools.pick(0, |socket| (socket == 1).then_some(7)), Some(2));
+        assert_eq!(pools.pick(0, |socket| Some(socket as u64)), Some(1));
+        assert_eq!(
+            pools.pick(0, |socket| Some(socket as u64)),
+            Some(1),
+            "the one used longest ago, though it had its turn"
+        );
+        assert_eq!(pools.pick(1, |_| None), None);
         assert!(pools.is_single_port(1) && !pools.is_single_port(0));
     }
 }

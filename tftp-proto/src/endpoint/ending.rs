@@ -32,17 +32,20 @@ impl Endpoint {
         if matches!(entry.phase, Phase::Closing) {
             return;
         }
+        // Copies of what the peer said may still be under way.
+        let took_part = outcome.is_success() || matches!(outcome, Outcome::PeerError { .. }) || entry.is_proved();
+        let epitaph = entry.epitaph.take().or_else(|| took_part.then_some(Epitaph::Silence));
         self.events.push_back(Event::Finished(Box::new(entry.report(now, outcome))));
         entry.phase = Phase::Closing;
         self.closing += 1;
         // A job that was not issued yet is not wanted any more.
         entry.storage.due = None;
         let peer = entry.key();
-        let until = match entry.epitaph {
+        let until = match epitaph {
             Some(Epitaph::Dallying(dally)) => dally.until(),
             _ => now + self.config.timing.dally,
         };
-        if let Some(epitaph) = entry.epitaph.take() {
+        if let Some(epitaph) = epitaph {
             self.tombstones.insert(entry.socket, entry.peer, entry.local_ip, epitaph, until);
             if let (Epitaph::Dallying(_), Side::Server { .. }) = (&epitaph, &entry.side) {
                 self.tombstones.remember(now, entry.socket, peer, entry.request.clone());

@@ -82,10 +82,8 @@ impl Endpoint {
             return Err(Ignored::Saturated);
         }
         let tombstones = &self.tombstones;
-        let socket = self
-            .pools
-            .pick(group, |socket| taken == Some(socket) || tombstones.contains(socket, peer))
-            .unwrap_or(meta.socket);
+        let used = |socket| if taken == Some(socket) { Some(u64::MAX) } else { tombstones.order(socket, peer) };
+        let socket = self.pools.pick(group, used).unwrap_or(meta.socket);
         self.begin(now, meta, group, socket, request, recognised);
         Ok(())
     }

@@ -187,10 +187,7 @@ impl Endpoint {
     fn handle_ending(&mut self, now: Instant, index: usize, ending: Ending) {
         let Some(entry) = self.table.get_mut(index) else { return };
         let outcome = match ending {
-            Ending::Completed => {
-                entry.epitaph = Some(Epitaph::Silence);
-                Outcome::Completed
-            }
+            Ending::Completed => Outcome::Completed,
             Ending::DeliveredUnconfirmed => Outcome::DeliveredUnconfirmed,
             Ending::SizeProbe => Outcome::SizeProbe,
             Ending::PeerError(code) => Outcome::PeerError { code, message: core::mem::take(&mut entry.peer_message) },

@@ -103,6 +103,11 @@ impl Tombstones {
         self.map.contains_key(&(socket, peer))
     }
 
+    /// A number that is the higher the later a transfer of this peer ended there.
+    pub(super) fn order(&self, socket: SocketId, peer: PeerKey) -> Option<u64> {
+        self.map.get(&(socket, peer)).map(|tombstone| tombstone.order)
+    }
+
     /// Makes room for a new transfer in the same place.
     pub(super) fn remove(&mut self, socket: SocketId, peer: PeerKey) {
         self.remove_key((socket, peer));
