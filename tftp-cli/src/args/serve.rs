@@ -99,7 +99,7 @@ pub(crate) struct NetworkArgs {
     /// the first log line names [default: the sockets of the service manager, or else [::]:69 and 0.0.0.0:69]
     #[arg(short, long, value_name = "ADDRESS", env = "TFTP_LISTEN", value_delimiter = ',')]
     pub(crate) listen: Vec<Listen>,
-    /// Answer from UDP ports of this range only [default: 8 random ports per address]
+    /// Answer from UDP ports of this range only [default: 2 random ports per address]
     #[arg(long, value_name = "LO-HI", env = "TFTP_PORT_RANGE", value_parser = parse_port_range)]
     pub(crate) port_range: Option<RangeInclusive<u16>>,
     /// Answer from the listening port itself

@@ -90,7 +90,7 @@ impl<R: Runtime, S> ServerBuilder<R, S> {
         self
     }
 
-    /// The ports that transfers run on. Default: eight that the system chooses.
+    /// The ports that transfers run on. Default: two that the system chooses.
     pub fn transfer_ports(mut self, ports: TransferPorts) -> Self {
         self.ports = ports;
         self
