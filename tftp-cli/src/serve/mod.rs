@@ -11,7 +11,6 @@ mod system;
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::time::Duration;
 
 pub(crate) use listen::Listen;
@@ -25,6 +24,7 @@ use activation::{Phase, notify};
 use content::Content;
 use story::{Story, Totals};
 use tftp_tokio::{Limits, OptionPolicy, Server, ServerHandle, Timing, TransferPorts};
+use tokio::task::JoinError;
 
 /// Retransmissions to a client that has never answered: its address may be forged.
 const UNPROVED_RETRIES: u32 = 4;
@@ -106,12 +106,13 @@ fn anybody_may_write(content: &Content, addresses: &[SocketAddr]) -> bool {
 
 /// Serves; drains at the first request to stop, ends at the second.
 async fn serve(
-    server: impl Future<Output = io::Result<()>>,
+    server: impl Future<Output = io::Result<()>> + Send + 'static,
     handle: &ServerHandle,
     mut signals: Signals,
     totals: &Totals,
 ) -> Result<(), Failure> {
-    let mut server = pin!(server);
+    // A task of its own: signals are then not looked at whenever a datagram wakes the server.
+    let mut server = tokio::spawn(server);
     let first = tokio::select! {
         result = &mut server => return ended(result, totals),
         stop = signals.next() => stop,
@@ -154,9 +155,11 @@ async fn serve(
     Err(Failure { reported: true, ..failure })
 }
 
-fn ended(result: io::Result<()>, totals: &Totals) -> Result<(), Failure> {
+fn ended(result: Result<io::Result<()>, JoinError>, totals: &Totals) -> Result<(), Failure> {
     tracing::info!("stopped after {}", totals.summary());
-    result.map_err(|error| Failure::new(Exit::Other, format!("the server ended: {error}")))
+    result
+        .unwrap_or_else(|error| Err(error.into()))
+        .map_err(|error| Failure::new(Exit::Other, format!("the server ended: {error}")))
 }
 
 fn transfer_ports(args: &ServeArgs) -> TransferPorts {
