@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::args::ClientArgs;
 use crate::exit::{Exit, Failure};
 use crate::remote::{Remote, TransferMode};
-use tftp_tokio::{Client, Mode, OptionKind, Options, Timing};
+use tftp_tokio::{Client, Mode, Options, Timing};
 
 /// Repeats of a request when nothing else is asked.
 const REQUEST_RETRIES: u32 = 4;
@@ -43,7 +43,9 @@ fn options(args: &ClientArgs) -> Options {
     if args.no_options {
         return Options::NONE;
     }
-    let mut options = Options {
+    // A block size of 512 is asked for, too, though it goes without saying: a server that names it in its OACK unasked
+    // would have to be refused.
+    let options = Options {
         block_size: Some(args.block_size),
         window_size: (args.window_size > 1).then_some(args.window_size),
         timeout: args.server_timeout,
@@ -51,10 +53,6 @@ fn options(args: &ClientArgs) -> Options {
         transfer_size: Some(0),
         ..Options::NONE
     };
-    // 512 is what a server does anyway.
-    if args.block_size == 512 {
-        options = options.without(OptionKind::BlockSize);
-    }
     args.disable_option.iter().fold(options, |options, kind| options.without(*kind))
 }
 
@@ -124,7 +122,7 @@ mod tests {
         let some = options(&args(&["--disable-option", "tsize", "--disable-option", "WINDOWSIZE"]));
         assert_eq!(some, Options { block_size: Some(1428), ..Options::NONE });
         let plain = options(&args(&["-b", "512", "-w", "1", "--disable-option", "tsize", "--server-timeout", "3"]));
-        assert_eq!(plain, Options { timeout: Some(3), ..Options::NONE });
+        assert_eq!(plain, Options { block_size: Some(512), timeout: Some(3), ..Options::NONE });
     }
 
     #[test]
