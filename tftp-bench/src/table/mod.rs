@@ -180,10 +180,13 @@ fn print_row(server: Server, runs: &[Option<Run>], floor: Option<&Vec<Option<Run
         remarks.push("generator busy".into());
     }
     let digits = if speed < 100.0 { 1 } else { 0 };
+    let processor = match of(|run| run.processor_per_gb) {
+        per_gb if per_gb.is_finite() && !server.hides_usage() => format!("{per_gb:.2}"),
+        _ => "–".into(),
+    };
     println!(
-        "| {} | {speed:.digits$} | {ratio} | {:.2} | {:.0} | {} |",
+        "| {} | {speed:.digits$} | {ratio} | {processor} | {:.0} | {} |",
         server.name(),
-        of(|run| run.processor_per_gb),
         of(|run| run.memory as f64 / f64::from(1 << 20)),
         remarks.join(", ")
     );

@@ -98,6 +98,11 @@ impl Server {
         }
     }
 
+    /// Whether it has its children's use of the processor thrown away when they end.
+    pub(super) const fn hides_usage(self) -> bool {
+        matches!(self, Self::TftpdHpa)
+    }
+
     /// Starts it and waits until it answers.
     pub(super) fn start(self, places: &Places, cell: &Cell) -> io::Result<(Group, SocketAddr)> {
         let listen = match self {
