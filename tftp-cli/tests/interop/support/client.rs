@@ -77,6 +77,10 @@ impl Client {
         found.then_some(self)
     }
 
+    pub(crate) const fn is_busybox(self) -> bool {
+        matches!(self.kind, Kind::Busybox)
+    }
+
     /// The block size it will use, if the server grants what it asks for.
     pub(crate) fn block_size(self) -> usize {
         self.block.unwrap_or(512).into()
