@@ -27,9 +27,15 @@ pub enum StorageError {
         /// The transfer that holds the name.
         owner: Owner,
     },
+    /// Another server is writing a file of this name: in another process, or another instance over the same files.
+    #[error("another server is writing a file of this name")]
+    BusyElsewhere,
     /// No room is left.
     #[error("no room is left")]
     Full,
+    /// There is room, but a policy keeps it.
+    #[error("quota exceeded: {0}")]
+    QuotaExceeded(Cow<'static, str>),
     /// The upload exceeds the largest size allowed.
     #[error("larger than the {limit} bytes allowed")]
     TooLarge {

@@ -26,6 +26,7 @@ mod memory;
 pub mod names;
 mod policy;
 mod request;
+mod usage;
 
 pub use boxed::{BoxReader, BoxStorage, BoxWriter};
 pub use claims::{Claim, Claims};
@@ -38,6 +39,7 @@ pub use generated::{Generated, GeneratedAsync};
 pub use memory::{Memory, MemoryBuilder, MemoryWriter};
 pub use policy::WritePolicy;
 pub use request::{Owner, ReadRequest, WriteRequest};
+pub use usage::Usage;
 
 use std::future::Future;
 use std::sync::Arc;

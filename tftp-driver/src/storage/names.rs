@@ -81,6 +81,16 @@ pub fn is_reserved(name: &[u8]) -> bool {
     })
 }
 
+/// The spelling that all names have in common which differ in case only: UTF-8 in lower case, letter by letter as
+/// Unicode has it; of what is not UTF-8, the ASCII letters.
+#[must_use]
+pub fn fold(name: &[u8]) -> Vec<u8> {
+    match std::str::from_utf8(name) {
+        Ok(name) => name.to_lowercase().into_bytes(),
+        Err(_) => name.to_ascii_lowercase(),
+    }
+}
+
 /// Whether Windows would take a part of the name for a device, a drive or a stream of another file, or would drop its
 /// last character.
 #[cfg(any(windows, test))]
@@ -130,6 +140,13 @@ mod tests {
         for name in [&b".."[..], b"../a", b"a/../b", b"a/..", b"..\\a", b"a/", b".", b"a/.", b"./"] {
             assert!(matches!(canonical(name), Err(StorageError::InvalidName(_))), "{name:?}");
         }
+    }
+
+    #[test]
+    fn names_that_differ_in_case_fold_to_one() {
+        assert_eq!(fold(b"Boot/BCD.Log"), b"boot/bcd.log");
+        assert_eq!(fold("GRÖẞE".as_bytes()), "größe".as_bytes());
+        assert_eq!(fold(b"\xffA\xc4"), b"\xffa\xc4", "not UTF-8");
     }
 
     #[test]

@@ -12,14 +12,17 @@ use tftp_driver::storage::{Directory, WritePolicy, Writer};
 use crate::support::{Fixture, PUBLIC, temporaries, writer};
 
 const ROOT: &str = "STORAGE_TEST_CRASH_ROOT";
+const NAMES: &str = "STORAGE_TEST_CRASH_NAMES";
 
 /// Not a test: the server that is killed. It holds two uploads until its standard input ends.
 #[test]
 fn child_with_two_uploads() {
     let Some(root) = std::env::var_os(ROOT) else { return };
     let directory = Directory::builder(root).write_policy(WritePolicy::ANY).open().unwrap();
-    let mut first = writer(&directory, "file", 1).unwrap();
-    let mut second = writer(&directory, "dir/new", 2).unwrap();
+    let names = std::env::var(NAMES).unwrap();
+    let (first, second) = names.split_once(' ').unwrap();
+    let mut first = writer(&directory, first, 1).unwrap();
+    let mut second = writer(&directory, second, 2).unwrap();
     block_on(first.write_at(0, Bytes::from(vec![1; 200_000]))).unwrap();
     block_on(second.write_at(0, Bytes::from(vec![2; 10]))).unwrap();
     println!("\nuploading");
@@ -29,10 +32,11 @@ fn child_with_two_uploads() {
 }
 
 /// The server, uploading, and its output, which has to stay open.
-fn start(root: &Path) -> (Child, impl BufRead) {
+fn start(root: &Path, names: &str) -> (Child, impl BufRead) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "crash::child_with_two_uploads", "--nocapture"])
         .env(ROOT, root)
+        .env(NAMES, names)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -47,8 +51,8 @@ fn what_a_killed_server_left_is_removed_but_nothing_that_is_alive() {
     let fixture = Fixture::new();
     let root = fixture.inside("");
     let open = || Directory::builder(&root).write_policy(WritePolicy::CREATE).open().unwrap();
-    let (mut killed, _output) = start(&root);
-    let (mut alive, _output) = start(&root);
+    let (mut killed, _output) = start(&root, "other dir/other");
+    let (mut alive, _output) = start(&root, "file dir/new");
     let own = fixture.writer("own").unwrap();
     assert_eq!(temporaries(&root).len(), 5);
 
@@ -63,6 +67,7 @@ fn what_a_killed_server_left_is_removed_but_nothing_that_is_alive() {
     assert_eq!(open().removed_leftovers(), 2);
     assert_eq!(temporaries(&root).len(), 3);
     assert_eq!(fs::read(fixture.inside("file")).unwrap(), PUBLIC, "the old file is whole");
+    assert!(!fixture.inside("other").exists());
 
     drop(alive.stdin.take());
     assert!(alive.wait().unwrap().success(), "its uploads were not touched");

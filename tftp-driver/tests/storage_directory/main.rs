@@ -5,10 +5,16 @@
 
 mod crash;
 mod disk_full;
+#[cfg(target_os = "linux")]
+mod durability;
 mod exhausted;
+mod fold;
 mod names;
+mod parents;
 #[cfg(target_os = "linux")]
 mod races;
+mod room;
+mod servers;
 mod support;
 mod uploads;
 mod versions;
@@ -50,6 +56,11 @@ fn boxed_directory_conforms() {
 #[test]
 fn directory_without_a_cache_conforms() {
     conforms(&pool(), |builder| builder.cache_size(0).open().unwrap());
+}
+
+#[test]
+fn directory_that_ignores_case_and_makes_directories_conforms() {
+    conforms(&pool(), |builder| builder.ignore_case(true).create_directories(true).min_free(1).open().unwrap());
 }
 
 #[test]

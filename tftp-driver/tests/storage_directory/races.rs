@@ -11,7 +11,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use crate::support::{Fixture, PUBLIC, SECRET, skipped, temporaries};
 
 /// Swaps two names for each other while `body` runs; false where that cannot be done.
-fn while_swapping(a: &Path, b: &Path, body: impl FnOnce()) -> bool {
+pub(crate) fn while_swapping(a: &Path, b: &Path, body: impl FnOnce()) -> bool {
     let swap = || renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE);
     if swap().is_err() {
         return false;

@@ -168,6 +168,12 @@ pub(crate) fn skipped(test: &str, why: &str) {
     let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
 }
 
+/// As [`skipped`], for want of a program that CI installs: there it is a failure.
+pub(crate) fn missing(test: &str, why: &str) {
+    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{test} must not be skipped: {why}");
+    skipped(test, why);
+}
+
 /// Bytes that differ from place to place.
 pub(crate) fn pattern(seed: usize, len: usize) -> Vec<u8> {
     (0..len).map(|i| ((i * 7 + i / 256 * 13 + seed) % 256) as u8).collect()

@@ -64,9 +64,66 @@ fn mode_is_0666_less_the_umask_unless_set() {
     let mode = |name| fs::metadata(fixture.inside(name)).unwrap().permissions().mode() & 0o7777;
     fixture.put("new", b"new").unwrap();
     assert_eq!(mode("new"), 0o666 & !umask());
-    let directory = Directory::builder(fixture.inside("")).write_policy(WritePolicy::ANY).mode(0o7640).open().unwrap();
-    block_on(writer(&directory, "private", 1).unwrap().commit()).unwrap();
-    assert_eq!(mode("private"), 0o640 & !umask());
+    // 0o666 is more than any umask leaves, so that it shows.
+    for (set, expected) in [(0o7640, 0o640), (0o666, 0o666), (0o400, 0o400), (0, 0)] {
+        let builder = Directory::builder(fixture.inside("")).write_policy(WritePolicy::ANY);
+        let directory = builder.mode(set).open().unwrap();
+        let upload = writer(&directory, "set", 1).unwrap();
+        let temporary = fs::metadata(&temporaries(&fixture.inside(""))[0]).unwrap();
+        assert_eq!(temporary.permissions().mode() & 0o777, 0o600 & !umask(), "nobody else's until it is there");
+        block_on(upload.commit()).unwrap();
+        assert_eq!(mode("set"), expected);
+    }
+}
+
+#[test]
+fn uploads_belong_to_whom_they_are_given() {
+    let fixture = Fixture::new();
+    let open = |user, group| {
+        let builder = Directory::builder(fixture.inside("")).write_policy(WritePolicy::ANY).create_directories(true);
+        builder.owner(user, group).mode(0o640).open()
+    };
+    let owner = |name| {
+        let metadata = fs::metadata(fixture.inside(name)).unwrap();
+        (metadata.uid(), metadata.gid())
+    };
+    let us = owner("");
+    let Ok(directory) = open(Some(4711), Some(4712)) else {
+        // What we may not do is found out at the start.
+        let refused = open(Some(4711), None).unwrap_err();
+        assert!(refused.to_string().contains("uploads cannot be given to user 4711: "), "{refused}");
+        skipped("uploads_belong_to_whom_they_are_given", "only root may give files away");
+        return;
+    };
+    for name in ["new", "file", "made/new"] {
+        block_on(writer(&directory, name, 1).unwrap().commit()).unwrap();
+        assert_eq!(owner(name), (4711, 4712), "{name}");
+    }
+    assert_eq!(owner("made"), (4711, 4712));
+    assert_eq!(fs::metadata(fixture.inside("made")).unwrap().mode() & 0o777, 0o750);
+    let directory = open(None, Some(4712)).unwrap();
+    block_on(writer(&directory, "new", 1).unwrap().commit()).unwrap();
+    assert_eq!(owner("new"), (us.0, 4712));
+    assert!(temporaries(&fixture.inside("")).is_empty());
+}
+
+#[test]
+fn an_upload_whose_temporary_file_was_taken_away_touches_nothing_of_others() {
+    for commit in [true, false] {
+        let fixture = Fixture::new();
+        let mut first = fixture.writer("new").unwrap();
+        block_on(first.write_at(0, Bytes::from_static(b"first"))).unwrap();
+        let temporary = temporaries(&fixture.inside("")).pop().unwrap();
+        fs::remove_file(&temporary).unwrap();
+        fs::write(&temporary, "another's, not complete").unwrap();
+        if commit {
+            assert!(matches!(block_on(first.commit()), Err(StorageError::Other(_))));
+        } else {
+            block_on(first.abort());
+        }
+        assert!(!fixture.inside("new").exists());
+        assert_eq!(fs::read_to_string(&temporary).unwrap(), "another's, not complete");
+    }
 }
 
 #[test]
@@ -113,46 +170,6 @@ fn two_writers_of_one_file_by_any_path() {
     block_on(first.commit()).unwrap();
     drop(writer(&fixture.directory, "other-dir/new", 42).unwrap());
     drop(other);
-}
-
-#[test]
-fn a_second_server_on_the_same_directory_cannot_corrupt() {
-    let fixture = Fixture::with_policy(WritePolicy::CREATE);
-    let other = Directory::builder(fixture.inside("")).write_policy(WritePolicy::CREATE).open().unwrap();
-    let mut first = fixture.writer("new").unwrap();
-    let mut second = writer(&other, "new", 1).unwrap();
-    block_on(first.write_at(0, Bytes::from_static(b"first"))).unwrap();
-    block_on(second.write_at(0, Bytes::from_static(b"second"))).unwrap();
-    block_on(second.commit()).unwrap();
-    assert!(matches!(block_on(first.commit()), Err(StorageError::AlreadyExists)));
-    assert_eq!(fixture.get("new").unwrap(), b"second");
-    assert!(temporaries(&fixture.inside("")).is_empty());
-}
-
-#[test]
-fn of_many_uploads_at_once_one_wins() {
-    let fixture = Fixture::with_policy(WritePolicy::CREATE);
-    let won = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for server in 0..8 {
-            let (fixture, won) = (&fixture, &won);
-            scope.spawn(move || {
-                let path = fixture.inside("");
-                let directory = Directory::builder(path).write_policy(WritePolicy::CREATE).open().unwrap();
-                for owner in 0..4 {
-                    let Ok(mut writer) = writer(&directory, "new", owner) else { continue };
-                    block_on(writer.write_at(0, pattern(server, 100_000).into())).unwrap();
-                    if block_on(writer.commit()).is_ok() {
-                        won.lock().unwrap().push(server);
-                    }
-                }
-            });
-        }
-    });
-    let won = won.into_inner().unwrap();
-    assert_eq!(won.len(), 1);
-    assert_eq!(fixture.get("new").unwrap(), pattern(won[0], 100_000));
-    assert!(temporaries(&fixture.inside("")).is_empty());
 }
 
 #[test]

@@ -99,7 +99,7 @@ pub(super) async fn a_large_hint_is_only_a_hint<S: Storage>(bench: &Bench<'_, S>
                 expect(RULE, "commit", writer.commit().await)?;
                 expect_bytes(RULE, "content", &expect(RULE, "get", bench.get("a", 512).await)?, b"small")?;
             }
-            Err(StorageError::TooLarge { .. } | StorageError::Full) if size > 0 => {}
+            Err(StorageError::TooLarge { .. } | StorageError::QuotaExceeded(_) | StorageError::Full) if size > 0 => {}
             Err(error) => return Err(Failure::new(RULE, format!("{size} bytes announced: {error:?}"))),
         }
     }

@@ -1,23 +1,32 @@
 //! Files beneath one directory.
 
 mod cache;
+mod fold;
 mod leftovers;
+mod ownership;
+mod parents;
 mod reader;
 mod resolve;
+mod settings;
 mod system;
+mod temporary;
 mod upload;
+mod usage;
 mod version;
+mod walk;
 mod writer;
 
 use std::fmt;
+use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use super::{Claims, Context, ReadRequest, Storage, StorageError, WritePolicy, WriteRequest};
+use super::{Claims, Context, ReadRequest, Storage, StorageError, Usage, WriteRequest};
 pub use reader::DirectoryReader;
 pub use resolve::AbsoluteLinks;
 use resolve::Root;
+pub use settings::DirectoryBuilder;
 use upload::{Key, Upload};
 use version::Versions;
 pub use writer::DirectoryWriter;
@@ -36,10 +45,16 @@ pub use writer::DirectoryWriter;
 /// of one version share one open file and a bounded cache of its content.
 ///
 /// **Writing.** An upload is a temporary file beside its target, under a name that no request reaches
-/// (`.tftp-upload-…`), locked while it is alive. The commit syncs it, renames it and syncs the directory. What a
-/// killed process left is removed when the directory is opened for writing the next time. Uploads never go through a
+/// (`.tftp-upload-…`) and that follows from the target's, locked while it is alive. So a second upload of the file is
+/// refused whoever began the first: [`Busy`](StorageError::Busy) within one `Directory`,
+/// [`BusyElsewhere`](StorageError::BusyElsewhere) for another one, in this process or in another. Where the file system
+/// has no locks (some network file systems), two processes do not see each other; then the first commit wins without
+/// `overwrite`, and the last with it. A file is one of the two in any case, and whole.
+///
+/// The commit syncs the file, renames it and syncs the directory. What a killed process left is removed when the
+/// directory is opened for writing the next time, and by the next upload of the same name. Uploads never go through a
 /// link or to anything but a regular file, do not replace a file that the process may not write to, and create no
-/// directories. A replaced file gets the mode and the owner of a new one.
+/// directories unless they are told to. A replaced file gets the mode and the owner of a new one.
 ///
 /// ```no_run
 /// use tftp_driver::storage::{Directory, WritePolicy};
@@ -58,69 +73,20 @@ pub struct Directory {
 
 struct Shared {
     settings: DirectoryBuilder,
-    root: Root,
+    root: Arc<Root>,
     versions: Versions,
     claims: Claims<Key>,
     leftovers: usize,
 }
 
-/// Settings of a [`Directory`].
-#[derive(Debug, Clone)]
-#[must_use]
-pub struct DirectoryBuilder {
-    path: PathBuf,
-    readable: bool,
-    policy: WritePolicy,
-    mode: u32,
-    cache_size: usize,
-    absolute_links: AbsoluteLinks,
-}
-
-impl DirectoryBuilder {
-    /// Which uploads to accept. None by default: [`WritePolicy::READ_ONLY`].
-    pub fn write_policy(mut self, policy: WritePolicy) -> Self {
-        self.policy = policy;
-        self
-    }
-
-    /// Whether files may be read. They may by default; a drop box is `readable(false)`.
-    pub fn readable(mut self, readable: bool) -> Self {
-        self.readable = readable;
-        self
-    }
-
-    /// The permissions of uploaded files, less the process's umask. `0o666` by default. Unix only.
-    pub fn mode(mut self, mode: u32) -> Self {
-        self.mode = mode & 0o777;
-        self
-    }
-
-    /// The most bytes of file content to keep for readers of the same file, and for file systems that cannot say
-    /// whether a page is cached. 64 MiB by default.
-    pub fn cache_size(mut self, bytes: usize) -> Self {
-        self.cache_size = bytes;
-        self
-    }
-
-    /// What to do with absolute symbolic links. They are refused by default.
-    pub fn absolute_links(mut self, links: AbsoluteLinks) -> Self {
-        self.absolute_links = links;
-        self
-    }
-
-    /// Opens the directory, and removes what killed uploads left there if uploads are accepted.
-    ///
-    /// This blocks, the longer the more files there are.
-    ///
-    /// # Errors
-    ///
-    /// When the directory cannot be opened, or the system lacks what a setting needs.
-    pub fn open(self) -> io::Result<Directory> {
-        let root = Root::open(&self.path, self.absolute_links)?;
-        let leftovers = if self.policy.is_read_only() { 0 } else { leftovers::remove(root.dir()) };
-        let versions = Versions::new(self.cache_size);
-        let shared = Shared { root, versions, claims: Claims::new(), leftovers, settings: self };
-        Ok(Directory { shared: Arc::new(shared) })
+impl Shared {
+    fn open_file(&self, path: &Path) -> Result<File, StorageError> {
+        match self.root.open_file(path) {
+            Err(StorageError::NotFound) if self.settings.ignore_case => {
+                self.root.open_file(&fold::spelled(&self.root, path))
+            }
+            opened => opened,
+        }
     }
 }
 
@@ -136,20 +102,20 @@ impl Directory {
 
     /// Settings to open one with.
     pub fn builder(path: impl AsRef<Path>) -> DirectoryBuilder {
-        DirectoryBuilder {
-            path: path.as_ref().to_owned(),
-            readable: true,
-            policy: WritePolicy::READ_ONLY,
-            mode: 0o666,
-            cache_size: 64 << 20,
-            absolute_links: AbsoluteLinks::Refuse,
-        }
+        DirectoryBuilder::new(path.as_ref())
     }
 
     /// How many uploads that a killed process had left were removed when this directory was opened.
     #[must_use]
     pub fn removed_leftovers(&self) -> usize {
         self.shared.leftovers
+    }
+
+    /// How much the directory holds, without uploads in progress: every regular file beneath it, as far as it can be
+    /// listed. This blocks, the longer the more files there are.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        usage::measure(self.shared.root.dir())
     }
 }
 
@@ -169,7 +135,7 @@ impl Storage for Directory {
         }
         let path = resolve::path(&request.name)?.ok_or(StorageError::NotFound)?;
         let shared = Arc::clone(&self.shared);
-        let version = cx.run(move || shared.versions.open(shared.root.open_file(&path)?)).await??;
+        let version = cx.run(move || shared.versions.open(shared.open_file(&path)?)).await??;
         Ok(DirectoryReader::new(version, cx.clone()))
     }
 
@@ -177,9 +143,8 @@ impl Storage for Directory {
         let policy = self.shared.settings.policy;
         policy.check_request(request)?;
         let target = resolve::target(&request.name)?;
-        let (shared, owner) = (Arc::clone(&self.shared), request.owner);
-        let open = move || Upload::begin(&shared.root, &shared.claims, target, owner, policy, shared.settings.mode);
-        let upload = cx.run(open).await??;
-        Ok(DirectoryWriter::new(upload, policy, cx.clone()))
+        let (shared, request) = (Arc::clone(&self.shared), request.clone());
+        let upload = cx.run(move || Upload::begin(&shared, &request, &target)).await??;
+        Ok(DirectoryWriter::new(upload, cx.clone()))
     }
 }

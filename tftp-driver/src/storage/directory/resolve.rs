@@ -60,16 +60,25 @@ impl Root {
         }
     }
 
-    fn open_dir(&self, path: &Path) -> io::Result<Dir> {
+    pub(super) fn open_dir(&self, path: &Path) -> io::Result<Dir> {
         match self.links {
             AbsoluteLinks::Refuse => self.dir.open_dir(path),
             AbsoluteLinks::FromRoot => in_root::open_dir(&self.dir, path),
         }
     }
+
+    /// Removes an empty directory.
+    pub(super) fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        self.open_dir(parent)?.remove_dir(name)
+    }
 }
 
 /// Options to read from what may turn out not to be a regular file.
-pub(super) fn reading() -> OpenOptions {
+fn reading() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
@@ -116,13 +125,13 @@ pub(super) fn target(name: &[u8]) -> Result<Target, StorageError> {
 #[cfg(unix)]
 // As elsewhere, where a name may be none that the system has.
 #[allow(clippy::unnecessary_wraps)]
-fn os_path(name: Vec<u8>) -> Result<PathBuf, StorageError> {
+pub(super) fn os_path(name: Vec<u8>) -> Result<PathBuf, StorageError> {
     use std::os::unix::ffi::OsStringExt;
     Ok(std::ffi::OsString::from_vec(name).into())
 }
 
 #[cfg(not(unix))]
-fn os_path(name: Vec<u8>) -> Result<PathBuf, StorageError> {
+pub(super) fn os_path(name: Vec<u8>) -> Result<PathBuf, StorageError> {
     #[cfg(windows)]
     if crate::storage::names::is_special_on_windows(&name) {
         return Err(StorageError::invalid_name("a device, a drive or a stream"));

@@ -7,6 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use cap_std::fs::Dir;
 
+use crate::storage::StorageError;
+
 /// Why a read could not be answered at once.
 pub(super) enum NotNow {
     /// The data is not in memory.
@@ -153,6 +155,78 @@ pub(super) fn try_lock(file: &File) -> Lock {
     {
         let _ = file;
         Lock::Unsupported
+    }
+}
+
+/// Opens what may be a temporary file, to find out whether anybody holds it. Follows nothing and waits for nothing.
+pub(super) fn open_for_lock(dir: &Dir, name: &Path) -> io::Result<File> {
+    #[cfg(unix)]
+    {
+        use rustix::fs::{Mode, OFlags, openat};
+        use rustix::io::Errno;
+        let open = |access| {
+            let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+            openat(dir, name, flags, Mode::empty())
+        };
+        // NFS locks only what may be written.
+        let opened = match open(OFlags::RDWR) {
+            Err(Errno::ACCESS | Errno::PERM | Errno::ROFS) => open(OFlags::RDONLY),
+            opened => opened,
+        };
+        let file = File::from(opened?);
+        if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::PermissionDenied.into()) }
+    }
+    #[cfg(not(unix))]
+    {
+        let mut options = cap_std::fs::OpenOptions::new();
+        options.read(true);
+        dir.open_with(name, &options).map(cap_std::fs::File::into_std)
+    }
+}
+
+/// Whether a name is still that of an open file.
+pub(super) fn is_named(dir: &Dir, name: &Path, file: &File) -> bool {
+    let Ok(named) = dir.symlink_metadata(name) else { return false };
+    #[cfg(unix)]
+    {
+        use cap_std::fs::MetadataExt;
+        file.metadata().is_ok_and(|open| identity(&open) == Some((named.dev(), named.ino())))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = file;
+        named.is_file()
+    }
+}
+
+/// The bytes that a file of this process may still take on the file system of an open file or directory; `None` where
+/// the system does not say.
+#[cfg(unix)]
+pub(super) fn available(fd: impl std::os::fd::AsFd) -> Option<u64> {
+    let stats = rustix::fs::fstatvfs(fd).ok()?;
+    Some(stats.f_bavail.saturating_mul(stats.f_frsize))
+}
+
+#[cfg(not(unix))]
+pub(super) fn available<T>(_: &T) -> Option<u64> {
+    None
+}
+
+/// Whether `wanted` bytes more leave as much room as must stay free.
+pub(super) fn check_room(
+    #[cfg(unix)] fd: impl std::os::fd::AsFd,
+    #[cfg(not(unix))] fd: &impl Sized,
+    min_free: u64,
+    wanted: u64,
+) -> Result<(), StorageError> {
+    if min_free == 0 {
+        return Ok(());
+    }
+    match available(fd) {
+        Some(available) if available < min_free.saturating_add(wanted) => {
+            Err(StorageError::QuotaExceeded(format!("{min_free} bytes of the file system must stay free").into()))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 use bytes::Bytes;
 
-use super::system::write_all_at;
+use super::system::{check_room, write_all_at};
 use super::upload::Upload;
-use crate::storage::{Context, StorageError, WritePolicy, Writer};
+use crate::storage::{Context, StorageError, Writer};
 
 /// How many bytes are collected before a thread writes them.
 const BUFFER: usize = 64 * 1024;
@@ -27,7 +27,6 @@ pub struct DirectoryWriter {
     /// A write failed, or was dropped half-way: what is in the file is unknown.
     broken: bool,
     flush: Arc<Flush>,
-    policy: WritePolicy,
     cx: Context,
     upload: Upload,
 }
@@ -60,8 +59,8 @@ impl Flush {
 }
 
 impl DirectoryWriter {
-    pub(super) fn new(upload: Upload, policy: WritePolicy, cx: Context) -> Self {
-        Self { buffer: Vec::new(), written: 0, unflushed: 0, broken: false, flush: Arc::default(), policy, cx, upload }
+    pub(super) fn new(upload: Upload, cx: Context) -> Self {
+        Self { buffer: Vec::new(), written: 0, unflushed: 0, broken: false, flush: Arc::default(), cx, upload }
     }
 
     fn check(&self, offset: u64, len: usize) -> Result<(), StorageError> {
@@ -72,7 +71,7 @@ impl DirectoryWriter {
         if offset != due {
             return Err(StorageError::Other(format!("write at {offset}, where {due} was due")));
         }
-        self.policy.check_size(due + len as u64)
+        self.upload.settings().policy.check_size(due + len as u64)
     }
 
     fn fits(&self, len: usize) -> bool {
@@ -85,7 +84,12 @@ impl DirectoryWriter {
         let mut buffer = std::mem::take(&mut self.buffer);
         // Until the thread has answered.
         self.broken = true;
-        let write = move || write_all_at(&file, &buffer, at).map(|()| buffer);
+        let min_free = self.upload.settings().min_free;
+        let write = move || {
+            check_room(&*file, min_free, buffer.len() as u64)?;
+            write_all_at(&file, &buffer, at)?;
+            Ok::<_, StorageError>(buffer)
+        };
         buffer = self.cx.run(write).await??;
         self.broken = false;
         self.written += buffer.len() as u64;
@@ -133,6 +137,7 @@ impl Writer for DirectoryWriter {
             if is_broken {
                 return Err(broken());
             }
+            check_room(&**upload.file(), upload.settings().min_free, buffer.len() as u64)?;
             write_all_at(upload.file(), &buffer, written)?;
             flush.finish()?;
             upload.publish()

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::names::canonical;
+use super::names::{canonical, fold};
 use super::{BytesReader, Claims, Context, ReadRequest, Storage, StorageError, WritePolicy, WriteRequest};
 use budget::Budget;
 pub use writer::MemoryWriter;
@@ -50,6 +50,26 @@ impl Shared {
         // No change to the state can panic half-way.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// The name of a client's request, as it is spelled here if it is here.
+    fn resolve(&self, name: &[u8]) -> Result<Vec<u8>, StorageError> {
+        let name = canonical(name)?;
+        if !self.settings.ignore_case {
+            return Ok(name);
+        }
+        let state = self.state();
+        if state.files.contains_key(&name) {
+            return Ok(name);
+        }
+        let folded = fold(&name);
+        let found = state.files.keys().find(|other| fold(other) == folded);
+        Ok(found.unwrap_or(&name).clone())
+    }
+
+    /// What two uploads must not share: all spellings of a name where their case is not minded.
+    fn claimed(&self, name: &[u8]) -> Vec<u8> {
+        if self.settings.ignore_case { fold(name) } else { name.to_vec() }
+    }
 }
 
 /// Settings of a [`Memory`].
@@ -60,6 +80,7 @@ pub struct MemoryBuilder {
     max_files: usize,
     readable: bool,
     policy: WritePolicy,
+    ignore_case: bool,
 }
 
 impl MemoryBuilder {
@@ -88,6 +109,13 @@ impl MemoryBuilder {
         self
     }
 
+    /// Whether a name that is not there as it is spelled may be one that differs in case: of several the first in the
+    /// order of their bytes. It may not by default. Uploads follow the same rule.
+    pub fn ignore_case(mut self, ignore: bool) -> Self {
+        self.ignore_case = ignore;
+        self
+    }
+
     /// Empty storage with these settings.
     #[must_use]
     pub fn build(self) -> Memory {
@@ -110,7 +138,13 @@ impl Memory {
 
     /// Settings to build one from.
     pub fn builder() -> MemoryBuilder {
-        MemoryBuilder { max_bytes: 256 << 20, max_files: 4096, readable: true, policy: WritePolicy::CREATE }
+        MemoryBuilder {
+            max_bytes: 256 << 20,
+            max_files: 4096,
+            readable: true,
+            policy: WritePolicy::CREATE,
+            ignore_case: false,
+        }
     }
 
     /// Puts a file there, replacing one of that name. The write policy is for clients and does not apply.
@@ -186,7 +220,7 @@ impl Storage for Memory {
         if !self.shared.settings.readable {
             return Err(StorageError::denied("reading is not allowed"));
         }
-        let name = canonical(&request.name)?;
+        let name = self.shared.resolve(&request.name)?;
         self.shared.state().files.get(&name).cloned().map(BytesReader::new).ok_or(StorageError::NotFound)
     }
 
@@ -196,7 +230,9 @@ impl Storage for Memory {
         if request.size.is_some_and(|size| size > settings.max_bytes) {
             return Err(StorageError::Full);
         }
-        let claim = self.shared.claims.take(canonical(&request.name)?, request.owner)?;
-        MemoryWriter::open(Arc::clone(&self.shared), claim)
+        // Claimed before it is resolved: what an upload is about to make must not be missed.
+        let claim = self.shared.claims.take(self.shared.claimed(&canonical(&request.name)?), request.owner)?;
+        let name = self.shared.resolve(&request.name)?;
+        MemoryWriter::open(Arc::clone(&self.shared), name, claim)
     }
 }

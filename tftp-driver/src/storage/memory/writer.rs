@@ -19,8 +19,9 @@ pub struct MemoryWriter {
     reservation: Reservation,
     arrival: Option<Arrival>,
     shared: Arc<Shared>,
+    name: Vec<u8>,
     // Last: the name is free only after everything else is gone.
-    claim: Claim<Vec<u8>>,
+    _claim: Claim<Vec<u8>>,
 }
 
 /// The place that an upload of a new name takes among the files.
@@ -33,9 +34,9 @@ impl Drop for Arrival {
 }
 
 impl MemoryWriter {
-    pub(super) fn open(shared: Arc<Shared>, claim: Claim<Vec<u8>>) -> Result<Self, StorageError> {
+    pub(super) fn open(shared: Arc<Shared>, name: Vec<u8>, claim: Claim<Vec<u8>>) -> Result<Self, StorageError> {
         let mut state = shared.state();
-        let exists = state.files.contains_key(claim.key());
+        let exists = state.files.contains_key(&name);
         shared.settings.policy.check_existing(exists)?;
         let arrival = if exists {
             None
@@ -47,7 +48,7 @@ impl MemoryWriter {
             Some(Arrival(Arc::clone(&shared)))
         };
         drop(state);
-        Ok(Self { data: Vec::new(), reservation: shared.budget.reservation(), arrival, shared, claim })
+        Ok(Self { data: Vec::new(), reservation: shared.budget.reservation(), arrival, shared, name, _claim: claim })
     }
 
     fn append(&mut self, offset: u64, bytes: &[u8]) -> Result<(), StorageError> {
@@ -83,14 +84,14 @@ impl MemoryWriter {
         let data = self.reservation.attach(self.data);
         let settings = &self.shared.settings;
         let mut state = self.shared.state();
-        let exists = state.files.contains_key(self.claim.key());
+        let exists = state.files.contains_key(&self.name);
         // The program may have inserted or removed the name in the meantime.
         settings.policy.check_existing(exists)?;
         let others = state.files.len() + state.arriving - usize::from(self.arrival.is_some());
         if !exists && others >= settings.max_files {
             return Err(StorageError::Full);
         }
-        let old = state.files.insert(self.claim.key().clone(), data);
+        let old = state.files.insert(self.name, data);
         drop(state);
         drop(old); // Freeing a large file needs no lock.
         Ok(())
