@@ -12,6 +12,15 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
         .map_err(|_| "expected bytes, or a number with KB, MB, GB (1000) or KiB, MiB, GiB (1024)".into())
 }
 
+/// Permissions of a file, in octal: `640`, `0640`.
+pub(crate) fn parse_mode(text: &str) -> Result<u32, String> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    u32::from_str_radix(text, 8)
+        .ok()
+        .filter(|mode| digits && *mode <= 0o777)
+        .ok_or_else(|| "expected three octal digits, for owner, group and others: 640".into())
+}
+
 /// A duration above zero: `500ms`, `1m 30s`; a number without a unit is seconds.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let duration = match text.trim().parse::<f64>() {
@@ -76,6 +85,15 @@ mod tests {
         assert!(parse_size("-1").is_err());
         assert!(parse_size("lots").is_err());
         assert!(parse_size("").is_err());
+    }
+
+    #[test]
+    fn modes_are_octal() {
+        assert_eq!(parse_mode("640"), Ok(0o640));
+        assert_eq!(parse_mode("0644"), Ok(0o644));
+        for wrong in ["", "rw-r--r--", "888", "1777", "4755", "+640", "-1", "u=rw"] {
+            assert!(parse_mode(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 mod serve;
 mod transfer;
 
-pub(crate) use serve::{ServeArgs, TimingArgs};
+pub(crate) use serve::{DirectoryArgs, Links, ServeArgs, TimingArgs};
 pub(crate) use transfer::{ClientArgs, GetArgs, PutArgs};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};

@@ -11,8 +11,8 @@ use tftp_tokio::OptionKind;
 
 use super::{OutputArgs, flag, option_kind};
 use crate::exit::SERVER_EXIT_CODES;
-use crate::serve::Listen;
-use crate::units::{parse_duration, parse_port_range, parse_size};
+use crate::serve::{Listen, Owner};
+use crate::units::{parse_duration, parse_mode, parse_port_range, parse_size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -69,6 +69,8 @@ pub(crate) struct ServeArgs {
     pub(crate) network: NetworkArgs,
     #[command(flatten)]
     pub(crate) policy: PolicyArgs,
+    #[command(flatten)]
+    pub(crate) directories: DirectoryArgs,
     #[command(flatten)]
     pub(crate) timing: TimingArgs,
     #[command(flatten)]
@@ -139,6 +141,40 @@ pub(crate) struct PolicyArgs {
     #[arg(long, value_name = "N", env = "TFTP_MAX_TRANSFERS", default_value_t = 20_000,
         value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
     pub(crate) max_transfers: usize,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Directories")]
+pub(crate) struct DirectoryArgs {
+    /// Make the directories that are missing in an upload's name
+    #[arg(long, env = "TFTP_CREATE_DIRS", value_parser = flag())]
+    pub(crate) create_dirs: bool,
+    /// Permissions of uploaded files, in octal [default: 666 less the umask]
+    #[arg(long, value_name = "MODE", env = "TFTP_CHMOD", value_parser = parse_mode)]
+    pub(crate) chmod: Option<u32>,
+    /// Owner of uploaded files, by names or numbers; takes root or CAP_CHOWN [default: who runs the server]
+    #[arg(long, value_name = "USER[:GROUP]", env = "TFTP_OWNER")]
+    pub(crate) owner: Option<Owner>,
+    /// Refuse uploads that would leave less than this free on the file system
+    #[arg(long, value_name = "SIZE", env = "TFTP_MIN_FREE", value_parser = parse_size)]
+    pub(crate) min_free: Option<u64>,
+    /// Absolute symbolic links: "refuse" them, or follow them "from-root", as if the directory were /
+    #[arg(long, value_name = "POLICY", env = "TFTP_ABSOLUTE_LINKS", value_enum, default_value_t)]
+    #[arg(hide_possible_values = true)]
+    pub(crate) absolute_links: Links,
+    /// Find a file whose name differs in case; the exact name goes first. Also for memory:
+    #[arg(long, env = "TFTP_IGNORE_CASE", value_parser = flag())]
+    pub(crate) ignore_case: bool,
+}
+
+/// What absolute symbolic links mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum Links {
+    /// Refuse them (the default)
+    #[default]
+    Refuse,
+    /// Follow them beneath the directory; Linux only
+    FromRoot,
 }
 
 #[derive(Debug, Args)]

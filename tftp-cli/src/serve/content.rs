@@ -1,6 +1,6 @@
 //! What is served, and what is allowed with it: the sources of the command line, put together.
 
-use crate::args::ServeArgs;
+use crate::args::{DirectoryArgs, ServeArgs};
 use crate::exit::Failure;
 use crate::units::show_size;
 use tftp_tokio::storage::layers::{Fallback, Split};
@@ -59,15 +59,22 @@ impl Content {
         if policy.write_only && uploads == Uploads::Nowhere {
             return Err(Failure::usage("--write-only needs --create or --overwrite, or nothing would be allowed"));
         }
+        let target = match &uploads {
+            Uploads::To(index) => sources.get(*index),
+            Uploads::Apart(source) => Some(source),
+            Uploads::Nowhere => None,
+        };
+        check_directory_args(&args.directories, target)?;
         let policy = WritePolicy { max_size: policy.max_upload, ..taken };
         Ok(Self { sources, uploads, readable: !args.policy.write_only, policy })
     }
 
     /// Opens it, and says how many unfinished uploads of an earlier run were removed; blocks.
-    pub(crate) fn open(&self) -> Result<(BoxStorage, usize), Failure> {
+    pub(crate) fn open(&self, args: &ServeArgs) -> Result<(BoxStorage, usize), Failure> {
         let mut leftovers = 0;
         let mut open = |source: &Source, policy| {
-            let Opened { storage, leftovers: removed } = source.open(Access { readable: self.readable, policy })?;
+            let access = Access { readable: self.readable, policy, directories: &args.directories };
+            let Opened { storage, leftovers: removed } = source.open(access)?;
             leftovers += removed;
             Ok(storage)
         };
@@ -129,6 +136,24 @@ impl Content {
     }
 }
 
+/// Arguments that would do nothing are a mistake: an operator relies on them.
+fn check_directory_args(args: &DirectoryArgs, target: Option<&Source>) -> Result<(), Failure> {
+    let given = [
+        (args.create_dirs, "--create-dirs"),
+        (args.chmod.is_some(), "--chmod"),
+        (args.owner.is_some(), "--owner"),
+        (args.min_free.is_some(), "--min-free"),
+    ];
+    match (given.iter().find(|(given, _)| *given), target) {
+        (None, _) | (Some(_), Some(Source::Directory(_))) => Ok(()),
+        (Some((_, flag)), None) => Err(Failure::usage(format!("{flag} is for uploads, and none are taken"))
+            .hint("--create takes uploads of new files, --overwrite over existing ones")),
+        (Some((_, flag)), Some(source)) => {
+            Err(Failure::usage(format!("{flag} is for uploads to a directory, and they go to {}", source.describe())))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,10 +161,14 @@ mod tests {
     use crate::exit::Exit;
     use clap::Parser as _;
 
-    fn content(args: &[&str]) -> Result<Content, Failure> {
+    fn args(args: &[&str]) -> ServeArgs {
         let all = ["tftp-cli", "serve"].iter().chain(args);
         let Command::Serve(args) = Cli::try_parse_from(all).unwrap().command else { panic!() };
-        Content::of(&args)
+        *args
+    }
+
+    fn content(extra: &[&str]) -> Result<Content, Failure> {
+        Content::of(&args(extra))
     }
 
     fn describe(args: &[&str]) -> String {
@@ -202,7 +231,19 @@ mod tests {
         ] {
             assert_eq!(content(args).unwrap_err().exit, Exit::Usage, "{args:?}");
         }
+        for flag in [&["--create-dirs"][..], &["--chmod", "640"], &["--owner", "0"], &["--min-free", "1GB"]] {
+            assert_eq!(content(&[&["/srv"], flag].concat()).unwrap_err().exit, Exit::Usage, "{flag:?}");
+            assert_eq!(content(flag).unwrap_err().exit, Exit::Usage, "{flag:?}");
+            assert!(content(&[&["/srv", "--create"], flag].concat()).is_ok(), "{flag:?}");
+        }
         assert!(content(&["--write-only"]).is_ok());
         assert!(content(&["/srv", "--upload-to", "memory:"]).is_ok());
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_a_local_failure() {
+        let failure = content(&["memory"]).unwrap().open(&args(&["memory"])).map(drop).unwrap_err();
+        assert_eq!(failure.exit, Exit::LocalIo);
+        assert_eq!(failure.hint.as_deref(), Some("did you mean memory: ?"));
     }
 }

