@@ -9,7 +9,9 @@
 //!   them has heard of TFTP.
 //! * [`storage`]: the trait that files come from and go to, and the back ends.
 //! * [`server`], [`client`]: TFTP, by the state machine of [`tftp_proto`].
+//! * [`adapter`]: the client as the adapters offer it.
 
+pub mod adapter;
 mod bridge;
 pub mod client;
 pub mod event_loop;

@@ -55,7 +55,7 @@ mod client;
 mod runtime;
 mod server;
 
-pub use client::{Client, ClientBuilder, Download, Input, Put};
+pub use client::{Client, ClientBuilder, Download, Put};
 pub use runtime::{Tokio, TokioSocket, TokioTimer};
 pub use server::{Server, ServerBuilder};
 pub use tftp_driver::storage;

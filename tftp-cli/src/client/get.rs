@@ -45,7 +45,7 @@ pub(crate) async fn get(args: &GetArgs) -> Result<(), Failure> {
 
 async fn run(args: &GetArgs, remote: &Remote, target: Target) -> Result<Facts, Failed> {
     let mut signals = Signals::new().map_err(|error| Failure::new(Exit::Other, error.to_string()))?;
-    let download = tokio::select! {
+    let mut download = tokio::select! {
         download = transfer(args, remote, &target) => download?,
         stop = signals.next() => {
             let message = format!("stopped by {}; {} was not written", stop.name(), target.display());

@@ -107,8 +107,8 @@ impl<R: Runtime> Download<R> {
     ///
     /// # Errors
     ///
-    /// What ended the transfer, or [`Error::Unread`] if there was more to read.
-    pub async fn finish(mut self) -> Result<Report, Error> {
+    /// What ended the transfer, or [`Error::Unread`] if there is more to read; it still can be read then.
+    pub async fn finish(&mut self) -> Result<Report, Error> {
         let unread = poll_fn(|cx| self.poll_more(cx)).await?;
         let Some(result) = self.session.result(None).filter(|_| !unread) else { return Err(Error::Unread) };
         self.session.shut_down();

@@ -1,6 +1,7 @@
 //! A TFTP client: transfers that their owner drives, without a task of their own.
 //!
-//! The adapters wrap this into their runtime's own traits; use theirs.
+//! [`adapter`](crate::adapter) has the same with the readers of a runtime's own traits; use that of `tftp-tokio` or
+//! `tftp-smol`.
 
 mod config;
 mod error;

@@ -176,6 +176,7 @@ pub(crate) async fn unread_bytes_are_not_a_success<R: Runtime>(rig: Rig<R>) {
             left -= read_some(&mut download, left).await.unwrap().len();
         }
         assert!(matches!(download.finish().await, Err(Error::Unread)));
+        drop(download);
         let reports = server.finished(&rig, ended + 1).await;
         assert!(matches!(reports[ended].outcome, Outcome::PeerError { .. }), "{:?}", reports[ended].outcome);
     }

@@ -73,31 +73,35 @@ pub(crate) async fn sizes_and_parameters_are_known<R: Runtime>(rig: Rig<R>) {
     assert_eq!(download.report().unwrap().outcome, Outcome::Completed);
     let report = download.finish().await.unwrap();
     assert_eq!((report.bytes, report.parameters), (12_345, Some(parameters)));
+    // Once more changes nothing.
+    assert_eq!(download.finish().await.unwrap().bytes, 12_345);
+    assert!(read_to_end(&mut download).await.unwrap().is_empty());
 }
 
 pub(crate) async fn progress_is_told<R: Runtime>(rig: Rig<R>) {
     let memory = memory();
     let server = rig.serve(memory.clone());
     let client = rig.client_with(|builder| builder.block_size(1000).window_size(2));
+    // So long a file cannot be sent in one turn of the loop.
     let told = Mutex::new(Vec::new());
     client
-        .put(server.address(), "file", Pieces(content(4, 10_500)), Some(10_500))
+        .put(server.address(), "file", Pieces(content(4, 1_050_500)), Some(1_050_500))
         .progress(|done, of| told.lock().unwrap().push((done, of)))
         .await
         .unwrap();
     let told = told.into_inner().unwrap();
     assert!(told.len() > 2, "{told:?}");
-    assert!(told.is_sorted() && told.iter().all(|(_, of)| *of == Some(10_500)), "{told:?}");
-    assert_eq!(told.last(), Some(&(10_500, Some(10_500))));
+    assert!(told.is_sorted() && told.iter().all(|(_, of)| *of == Some(1_050_500)), "{told:?}");
+    assert_eq!(told.last(), Some(&(1_050_500, Some(1_050_500))));
 
     let mut download = client.get(server.address(), "file").await.unwrap();
     let mut before = 0;
-    while !read_some(&mut download, 777).await.unwrap().is_empty() {
+    while !read_some(&mut download, 7_777).await.unwrap().is_empty() {
         let now = download.transferred();
-        assert!((before..=10_500).contains(&now));
+        assert!((before..=1_050_500).contains(&now));
         before = now;
     }
-    assert_eq!(download.transferred(), 10_500);
+    assert_eq!(download.transferred(), 1_050_500);
 }
 
 pub(crate) async fn slow_readers_hold_the_server_back<R: Runtime>(rig: Rig<R>) {
