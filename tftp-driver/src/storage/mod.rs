@@ -13,6 +13,7 @@
 //! your own must honour can be checked with [`conformance`].
 
 mod boxed;
+mod budget;
 mod claims;
 pub mod conformance;
 mod content;
@@ -29,6 +30,7 @@ mod request;
 mod usage;
 
 pub use boxed::{BoxReader, BoxStorage, BoxWriter};
+pub use budget::{Budget, Reservation};
 pub use claims::{Claim, Claims};
 pub use content::BytesReader;
 pub use context::Context;

@@ -1,6 +1,5 @@
 //! Files in memory.
 
-mod budget;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -10,8 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use super::names::{canonical, fold};
-use super::{BytesReader, Claims, Context, ReadRequest, Storage, StorageError, WritePolicy, WriteRequest};
-use budget::Budget;
+use super::{Budget, BytesReader, Claims, Context, ReadRequest, Storage, StorageError, WritePolicy, WriteRequest};
 pub use writer::MemoryWriter;
 
 /// Bounded storage in memory, gone when the last clone is. Clones share the files.

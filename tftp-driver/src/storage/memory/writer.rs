@@ -6,8 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Shared;
-use super::budget::Reservation;
-use crate::storage::{Claim, StorageError, Writer};
+use crate::storage::{Claim, Reservation, StorageError, Writer};
 
 /// The least room an upload grows by, in bytes, while there is room.
 const STEP: u64 = 16 * 1024;

@@ -1,13 +1,27 @@
 //! How many bytes may be held, and by whom they are.
+//!
+//! For back ends that keep content in memory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
-/// A number of bytes that reservations share.
+/// A number of bytes that reservations share. Clones share it, too.
+///
+/// ```
+/// use tftp_driver::storage::Budget;
+///
+/// let budget = Budget::new(100);
+/// let mut reservation = budget.reservation();
+/// assert!(reservation.grow(5));
+/// let data = reservation.attach(*b"hello");
+/// assert_eq!(budget.used(), 5);
+/// drop(data);
+/// assert_eq!(budget.used(), 0);
+/// ```
 #[derive(Debug, Clone)]
-pub(super) struct Budget(Arc<Account>);
+pub struct Budget(Arc<Account>);
 
 #[derive(Debug)]
 struct Account {
@@ -17,33 +31,41 @@ struct Account {
 
 /// A part of the budget, given back on drop.
 #[derive(Debug)]
-pub(super) struct Reservation {
+pub struct Reservation {
     account: Arc<Account>,
     bytes: u64,
 }
 
 impl Budget {
-    pub(super) fn new(limit: u64) -> Self {
+    /// Nothing of `limit` bytes is in use.
+    #[must_use]
+    pub fn new(limit: u64) -> Self {
         Self(Arc::new(Account { limit, used: AtomicU64::new(0) }))
     }
 
-    pub(super) fn used(&self) -> u64 {
+    /// The bytes in use.
+    #[must_use]
+    pub fn used(&self) -> u64 {
         self.0.used.load(Ordering::Relaxed)
     }
 
     /// A reservation of nothing, yet.
-    pub(super) fn reservation(&self) -> Reservation {
+    #[must_use]
+    pub fn reservation(&self) -> Reservation {
         Reservation { account: Arc::clone(&self.0), bytes: 0 }
     }
 }
 
 impl Reservation {
-    pub(super) fn bytes(&self) -> u64 {
+    /// The bytes it holds.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Takes `bytes` more, all or nothing.
-    pub(super) fn grow(&mut self, bytes: u64) -> bool {
+    /// Takes `bytes` more, all or nothing, and says whether it did.
+    #[must_use]
+    pub fn grow(&mut self, bytes: u64) -> bool {
         let Account { limit, ref used } = *self.account;
         let grown = used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
             used.checked_add(bytes).filter(|&used| used <= limit)
@@ -55,14 +77,15 @@ impl Reservation {
     }
 
     /// Gives back all but `bytes`.
-    pub(super) fn shrink_to(&mut self, bytes: u64) {
+    pub fn shrink_to(&mut self, bytes: u64) {
         let excess = self.bytes.saturating_sub(bytes);
         self.account.used.fetch_sub(excess, Ordering::Relaxed);
         self.bytes -= excess;
     }
 
     /// The data, holding this reservation until its last clone and slice are gone.
-    pub(super) fn attach(self, data: impl AsRef<[u8]> + Send + 'static) -> Bytes {
+    #[must_use]
+    pub fn attach(self, data: impl AsRef<[u8]> + Send + 'static) -> Bytes {
         Bytes::from_owner(Held { data, _reservation: self })
     }
 }
