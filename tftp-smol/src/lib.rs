@@ -55,6 +55,18 @@ mod server;
 pub use client::{Client, ClientBuilder, Download, Put};
 pub use runtime::{Smol, SmolSocket, SmolTimer};
 pub use server::{Server, ServerBuilder};
-pub use tftp_driver::storage;
 #[doc(inline)]
 pub use tftp_driver::types::*;
+
+pub mod storage {
+    //! Files by name: the [`Storage`] trait, its errors, and the back ends.
+
+    #[doc(inline)]
+    pub use tftp_driver::storage::*;
+    #[cfg(feature = "object-store")]
+    #[doc(inline)]
+    pub use tftp_object_store as object;
+    #[cfg(feature = "object-store")]
+    #[doc(inline)]
+    pub use tftp_object_store::ObjectStorage;
+}
