@@ -52,7 +52,7 @@ Exit codes:
   1  any other error
   2  usage: the command line is wrong
   6  local I/O: the directory cannot be served
-  8  network: an address or port cannot be used
+  8  network: an address, a port or an object store cannot be used
   130, 143  a second Ctrl-C (SIGINT) or SIGTERM ended transfers";
 
 impl Exit {

@@ -1,9 +1,13 @@
 //! The command line.
 
 mod serve;
+#[cfg(feature = "object-store")]
+mod stores;
 mod transfer;
 
 pub(crate) use serve::{DirectoryArgs, Links, ServeArgs, TimingArgs};
+#[cfg(feature = "object-store")]
+pub(crate) use stores::StoreArgs;
 pub(crate) use transfer::{ClientArgs, GetArgs, PutArgs};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};

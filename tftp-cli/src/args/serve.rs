@@ -22,6 +22,9 @@ Examples:
       Take uploads of new files on one address; existing files are never replaced.
   tftp-cli serve /srv/site /srv/common --create --upload-to /srv/incoming
       What /srv/site does not have comes from /srv/common; uploads go elsewhere.
+  tftp-cli serve s3://bucket/prefix
+      Serve objects of S3, gs:// of Google Cloud, az:// of Azure, http:// or https:// of any server; \
+credentials come from the environment.
   tftp-cli serve --listen 127.0.0.1:6969
       An empty server in memory, without privileges, that takes uploads.
   tftp-cli serve /srv/tftp --port-range 7000-7015
@@ -36,6 +39,7 @@ What may be uploaded:
   DIRECTORY --overwrite  refused        replaced
   both                   taken          replaced
   memory:                taken          refused, replaced with --overwrite
+An s3:, gs: or az: SOURCE is as a DIRECTORY; http: and https: take no uploads. \
 An upload appears under its name only when it is complete. Without --overwrite it is refused, too, \
 if its name is that of a file in another SOURCE.
 
@@ -56,12 +60,13 @@ Started by systemd, it uses the sockets of a socket unit (ListenDatagram=) and s
 Ctrl-C (or SIGTERM) takes no new requests and waits for the transfers under way; a second one ends \
 them at once.";
 
-/// Serve files from directories or from memory
+/// Serve files from directories, object stores or memory
 #[derive(Debug, Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{SERVER_EXIT_CODES}"))]
 pub(crate) struct ServeArgs {
-    /// What to serve: a directory, or "memory:", which starts empty, takes uploads and forgets them at the end. Of
-    /// several, a file that one does not have is looked up in the next
+    /// What to serve: a directory; an object store's URL (s3://BUCKET/PREFIX, gs://, az://, http://); or "memory:", which
+    /// starts empty, takes uploads and forgets them at the end. Of several, a file that one does not have is looked up
+    /// in the next
     #[arg(value_name = "SOURCE", default_value = "memory:", env = "TFTP_SOURCE")]
     pub(crate) sources: Vec<OsString>,
 
@@ -71,6 +76,9 @@ pub(crate) struct ServeArgs {
     pub(crate) policy: PolicyArgs,
     #[command(flatten)]
     pub(crate) directories: DirectoryArgs,
+    #[cfg(feature = "object-store")]
+    #[command(flatten)]
+    pub(crate) stores: super::StoreArgs,
     #[command(flatten)]
     pub(crate) timing: TimingArgs,
     #[command(flatten)]

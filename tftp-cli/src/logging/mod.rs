@@ -4,8 +4,11 @@ mod queue;
 
 use std::io::{self, IsTerminal as _};
 
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::registry;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::args::OutputArgs;
 use queue::Queue;
@@ -40,16 +43,17 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let builder = tracing_subscriber::fmt()
-        .with_max_level(level(normal, output))
+    let layer = tracing_subscriber::fmt::layer()
         .with_target(false)
         .with_writer(writer)
         // A log that cannot be written must not bring the server down.
         .log_internal_errors(false);
+    // Our own lines alone: what the libraries below have to say may hold URLs with credentials in them.
+    let ours = Targets::new().with_target(env!("CARGO_CRATE_NAME"), level(normal, output));
     if json {
-        builder.json().flatten_event(true).with_ansi(false).init();
+        registry().with(layer.json().flatten_event(true).with_ansi(false).with_filter(ours)).init();
     } else {
-        builder.with_ansi(colours).init();
+        registry().with(layer.with_ansi(colours).with_filter(ours)).init();
     }
 }
 

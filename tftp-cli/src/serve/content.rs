@@ -6,7 +6,7 @@ use crate::units::show_size;
 use tftp_tokio::storage::layers::{Fallback, Split};
 use tftp_tokio::storage::{BoxStorage, WritePolicy};
 
-use super::source::{Access, Opened, Source};
+use super::source::{Access, Source};
 
 /// The sources and the policy, checked but not yet opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,16 @@ enum Uploads {
     To(usize),
     /// To a place that is not read from.
     Apart(Source),
+}
+
+/// What is served, open.
+pub(crate) struct Ready {
+    pub(crate) storage: BoxStorage,
+    /// How many unfinished uploads of an earlier run were removed from directories.
+    pub(crate) leftovers: usize,
+    /// What the log is to tell of object stores.
+    #[cfg(feature = "object-store")]
+    pub(crate) watched: Vec<super::store::Watched>,
 }
 
 impl Content {
@@ -69,19 +79,31 @@ impl Content {
         Ok(Self { sources, uploads, readable: !args.policy.write_only, policy })
     }
 
-    /// Opens it, and says how many unfinished uploads of an earlier run were removed; blocks.
-    pub(crate) fn open(&self, args: &ServeArgs) -> Result<(BoxStorage, usize), Failure> {
+    /// Opens it. Directories block, and object stores may take a while.
+    pub(crate) async fn open(&self, args: &ServeArgs) -> Result<Ready, Failure> {
         let mut leftovers = 0;
-        let mut open = |source: &Source, policy| {
-            let access = Access { readable: self.readable, policy, directories: &args.directories };
-            let Opened { storage, leftovers: removed } = source.open(access)?;
-            leftovers += removed;
-            Ok(storage)
+        #[cfg(feature = "object-store")]
+        let mut watched = Vec::new();
+        let mut open = async |source: &Source, policy| {
+            let access = Access {
+                readable: self.readable,
+                policy,
+                directories: &args.directories,
+                #[cfg(feature = "object-store")]
+                stores: &args.stores,
+                #[cfg(feature = "object-store")]
+                listen: &args.network.listen,
+            };
+            let opened = source.open(access).await?;
+            leftovers += opened.leftovers;
+            #[cfg(feature = "object-store")]
+            watched.extend(opened.watched);
+            Ok(opened.storage)
         };
         let mut chain = None;
         for (index, source) in self.sources.iter().enumerate().rev() {
             let takes_uploads = self.uploads == Uploads::To(index);
-            let storage = open(source, if takes_uploads { self.policy } else { WritePolicy::READ_ONLY })?;
+            let storage = open(source, if takes_uploads { self.policy } else { WritePolicy::READ_ONLY }).await?;
             chain = Some(match chain {
                 None => storage,
                 Some(rest) => {
@@ -94,7 +116,7 @@ impl Content {
             });
         }
         let apart = match &self.uploads {
-            Uploads::Apart(source) => Some(open(source, self.policy)?),
+            Uploads::Apart(source) => Some(open(source, self.policy).await?),
             Uploads::Nowhere | Uploads::To(_) => None,
         };
         let storage = match (chain, apart) {
@@ -102,7 +124,12 @@ impl Content {
             (Some(storage), None) | (None, Some(storage)) => storage,
             (None, None) => return Err(Failure::usage("there is nothing to serve")),
         };
-        Ok((storage, leftovers))
+        Ok(Ready {
+            storage,
+            leftovers,
+            #[cfg(feature = "object-store")]
+            watched,
+        })
     }
 
     pub(crate) const fn is_writable(&self) -> bool {
@@ -240,9 +267,9 @@ mod tests {
         assert!(content(&["/srv", "--upload-to", "memory:"]).is_ok());
     }
 
-    #[test]
-    fn a_directory_that_is_not_there_is_a_local_failure() {
-        let failure = content(&["memory"]).unwrap().open(&args(&["memory"])).map(drop).unwrap_err();
+    #[tokio::test]
+    async fn a_directory_that_is_not_there_is_a_local_failure() {
+        let failure = content(&["memory"]).unwrap().open(&args(&["memory"])).await.map(drop).unwrap_err();
         assert_eq!(failure.exit, Exit::LocalIo);
         assert_eq!(failure.hint.as_deref(), Some("did you mean memory: ?"));
     }

@@ -2,16 +2,22 @@
 
 mod activation;
 mod content;
+#[cfg(feature = "object-store")]
+mod instance;
 mod listen;
 mod owner;
 mod quota;
 mod refused;
 mod source;
+#[cfg(feature = "object-store")]
+mod store;
 mod story;
 mod system;
 
 use std::io;
 use std::net::SocketAddr;
+#[cfg(feature = "object-store")]
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use listen::Listen;
@@ -23,10 +29,12 @@ use crate::logging;
 use crate::signals::Signals;
 use crate::units::count;
 use activation::{Phase, notify};
-use content::Content;
+use content::{Content, Ready};
 use story::{Story, Totals};
 use tftp_tokio::{Limits, OptionPolicy, Server, ServerHandle, Timing, TransferPorts};
 use tokio::task::JoinError;
+#[cfg(feature = "object-store")]
+use tokio::task::JoinSet;
 
 /// Retransmissions to a client that has never answered: its address may be forged.
 const UNPROVED_RETRIES: u32 = 4;
@@ -41,14 +49,15 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     let log = logging::init_server(&args.output, args.json);
     let _log = log.map_err(|error| Failure::new(Exit::Other, format!("cannot start the log: {error}")))?;
     // Before the first line is out: whoever reads it may stop us.
-    let signals =
+    let mut signals =
         Signals::new().map_err(|error| Failure::new(Exit::Other, format!("cannot watch for signals: {error}")))?;
     let raised = system::raise_file_limit();
     system::survive_file_size_limit();
 
     let story = Story::new(args.json, args.policy.max_transfers);
     let totals = story.totals();
-    let (storage, leftovers) = content.open(args)?;
+    let Some(ready) = open(&content, args, &mut signals).await? else { return Ok(()) };
+    let Ready { storage, leftovers, .. } = ready;
     let mut builder = Server::builder()
         .storage(storage)
         .transfer_ports(transfer_ports(args))
@@ -81,8 +90,41 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     for warning in server.warnings() {
         tracing::warn!("{warning}");
     }
+    #[cfg(feature = "object-store")]
+    let watched = Arc::new(ready.watched);
+    #[cfg(feature = "object-store")]
+    let _watching = watch(&watched);
     let handle = server.handle();
-    serve(server, &handle, signals, &totals).await
+    let result = serve(server, &handle, signals, &totals).await;
+    #[cfg(feature = "object-store")]
+    watched.iter().for_each(store::Watched::sum_up);
+    result
+}
+
+/// Opens what is served, unless it is told to stop before that is done.
+async fn open(content: &Content, args: &ServeArgs, signals: &mut Signals) -> Result<Option<Ready>, Failure> {
+    tokio::select! {
+        ready = content.open(args) => ready.map(Some),
+        stop = signals.next() => {
+            tracing::info!("{}: stopped before anything was served", stop.name());
+            Ok(None)
+        }
+    }
+}
+
+/// Has the log told of object stores.
+#[cfg(feature = "object-store")]
+fn watch(watched: &Arc<Vec<store::Watched>>) -> JoinSet<()> {
+    let mut watching = JoinSet::new();
+    for index in 0..watched.len() {
+        let watched = Arc::clone(watched);
+        watching.spawn(async move {
+            if let Some(store) = watched.get(index) {
+                store.watch().await;
+            }
+        });
+    }
+    watching
 }
 
 /// The first line: what is served, where, and who may do what.

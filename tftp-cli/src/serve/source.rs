@@ -3,7 +3,13 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
+#[cfg(feature = "object-store")]
+use super::Listen;
 use super::Owner;
+#[cfg(feature = "object-store")]
+use super::store::{Store, Watched};
+#[cfg(feature = "object-store")]
+use crate::args::StoreArgs;
 use crate::args::{DirectoryArgs, Links};
 use crate::client::show;
 use crate::escape::escape;
@@ -13,7 +19,12 @@ use crate::units::show_size;
 use tftp_tokio::storage::{AbsoluteLinks, BoxStorage, Directory, DirectoryBuilder, Memory, WritePolicy};
 
 /// What may be written, for the hint to a wrong one.
-const EXPECTED: &str = "a SOURCE is a directory, file:///DIRECTORY, or memory:; ./NAME is always a directory";
+const EXPECTED: &str = if cfg!(feature = "object-store") {
+    "a SOURCE is a directory, file:///DIRECTORY, memory:, or the URL of an object store (s3://BUCKET/PREFIX, gs://, az://, \
+     http://, https://); ./NAME is always a directory"
+} else {
+    "a SOURCE is a directory, file:///DIRECTORY, or memory:; ./NAME is always a directory"
+};
 
 /// A place for files, checked but not opened yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +33,9 @@ pub(crate) enum Source {
     Memory { max_bytes: u64 },
     /// Files beneath a directory of this machine.
     Directory(PathBuf),
+    /// Objects of a store.
+    #[cfg(feature = "object-store")]
+    Objects(Store),
 }
 
 /// What clients may do with a source, and how it is opened.
@@ -30,6 +44,10 @@ pub(crate) struct Access<'a> {
     pub(crate) readable: bool,
     pub(crate) policy: WritePolicy,
     pub(crate) directories: &'a DirectoryArgs,
+    #[cfg(feature = "object-store")]
+    pub(crate) stores: &'a StoreArgs,
+    #[cfg(feature = "object-store")]
+    pub(crate) listen: &'a [Listen],
 }
 
 /// A source, ready to be served.
@@ -37,6 +55,9 @@ pub(crate) struct Opened {
     pub(crate) storage: BoxStorage,
     /// How many unfinished uploads of an earlier run were removed.
     pub(crate) leftovers: usize,
+    /// What the log is to tell of an object store.
+    #[cfg(feature = "object-store")]
+    pub(crate) watched: Option<Watched>,
 }
 
 impl Source {
@@ -52,7 +73,15 @@ impl Source {
         let Some((scheme, rest)) = text.to_str().and_then(split_scheme) else {
             return Ok(Self::Directory(text.into()));
         };
-        match scheme.to_ascii_lowercase().as_str() {
+        let scheme = &*scheme.to_ascii_lowercase();
+        #[cfg(feature = "object-store")]
+        if rest.starts_with("//")
+            && let Some(store) = text.to_str().and_then(|text| Store::parse(scheme, text))
+        {
+            // The URL itself may hold a password.
+            return store.map(Self::Objects).map_err(|reason| Failure::usage(reason).hint(EXPECTED));
+        }
+        match scheme {
             "memory" if rest.is_empty() => Ok(Self::Memory { max_bytes: max_memory }),
             "memory" => Err(wrong("nothing may follow memory:")),
             "file" => file_path(rest).map(Self::Directory).map_err(|reason| wrong(&reason)),
@@ -63,11 +92,15 @@ impl Source {
     }
 
     /// What clients may do when the arguments allow `create` and `overwrite`.
-    pub(crate) const fn policy(&self, create: bool, overwrite: bool) -> WritePolicy {
+    pub(crate) fn policy(&self, create: bool, overwrite: bool) -> WritePolicy {
         match self {
             // Read-only it would be of no use.
             Self::Memory { .. } => WritePolicy { create: true, overwrite, max_size: None },
             Self::Directory(_) => WritePolicy { create, overwrite, max_size: None },
+            #[cfg(feature = "object-store")]
+            Self::Objects(store) if !store.takes_uploads() => WritePolicy::READ_ONLY,
+            #[cfg(feature = "object-store")]
+            Self::Objects(_) => WritePolicy { create, overwrite, max_size: None },
         }
     }
 
@@ -76,14 +109,15 @@ impl Source {
         matches!(self, Self::Memory { .. })
     }
 
-    /// Opens it; blocks.
-    pub(crate) fn open(&self, access: Access<'_>) -> Result<Opened, Failure> {
-        let Access { readable, policy, directories } = access;
+    /// Opens it; a directory blocks for that long.
+    #[cfg_attr(not(feature = "object-store"), allow(clippy::unused_async, reason = "object stores need it"))]
+    pub(crate) async fn open(&self, access: Access<'_>) -> Result<Opened, Failure> {
+        let Access { readable, policy, directories, .. } = access;
         match self {
             Self::Memory { max_bytes } => {
                 let memory = Memory::builder().max_bytes(*max_bytes).ignore_case(directories.ignore_case);
                 let memory = memory.readable(readable).write_policy(policy).build();
-                Ok(Opened { storage: BoxStorage::new(memory), leftovers: 0 })
+                Ok(Opened::new(BoxStorage::new(memory), 0))
             }
             Self::Directory(path) => {
                 let builder = Directory::builder(path).readable(readable).write_policy(policy);
@@ -93,8 +127,10 @@ impl Source {
                     if path.as_os_str() == "memory" { failure.hint("did you mean memory: ?") } else { failure }
                 })?;
                 let leftovers = directory.removed_leftovers();
-                Ok(Opened { storage: BoxStorage::new(directory), leftovers })
+                Ok(Opened::new(BoxStorage::new(directory), leftovers))
             }
+            #[cfg(feature = "object-store")]
+            Self::Objects(store) => store.open(access).await,
         }
     }
 
@@ -103,6 +139,19 @@ impl Source {
         match self {
             Self::Memory { max_bytes } => format!("memory (at most {})", show_size(*max_bytes)),
             Self::Directory(path) => format!("directory {}", show(path)),
+            #[cfg(feature = "object-store")]
+            Self::Objects(store) => store.describe(),
+        }
+    }
+}
+
+impl Opened {
+    fn new(storage: BoxStorage, leftovers: usize) -> Self {
+        Self {
+            storage,
+            leftovers,
+            #[cfg(feature = "object-store")]
+            watched: None,
         }
     }
 }
@@ -193,6 +242,27 @@ mod tests {
         ] {
             assert_eq!(parse(text), Ok(Source::Directory(path.into())), "{text}");
         }
+    }
+
+    #[cfg(feature = "object-store")]
+    #[test]
+    fn urls_of_object_stores() {
+        for (text, shown) in [
+            ("s3://bucket", "s3://bucket"),
+            ("S3://bucket/a/", "s3://bucket/a"),
+            ("https://user:secret@host/a", "https://host/a"),
+        ] {
+            assert_eq!(parse(text).unwrap().describe(), shown);
+        }
+        for wrong in ["s3://", "s3://key:secret@bucket", "https://host/?secret"] {
+            let failure = parse(wrong).unwrap_err();
+            assert_eq!(failure.exit, Exit::Usage, "{wrong}");
+            assert!(!format!("{failure:?}").contains("secret"), "{failure}");
+        }
+        // As for every scheme, it is the two slashes that make it a URL.
+        assert_eq!(parse("s3:bucket"), Ok(Source::Directory("s3:bucket".into())));
+        assert!(parse("http://host").unwrap().policy(true, true).is_read_only());
+        assert!(!parse("gs://bucket").unwrap().policy(true, false).is_read_only());
     }
 
     #[test]
