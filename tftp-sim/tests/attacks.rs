@@ -337,10 +337,11 @@ fn an_oack_from_a_client() {
     let (tid, _) = bench.request(PEER, rrq("f", "octet", &[]));
     assert_eq!(bench.say(PEER, tid, oack(&[("blksize", "8")])), NONE);
     assert_eq!(bench.say(PEER, tid, ack(1)), [data(2, &file()[512..1024])]);
-    let (tid, _) = bench.request(OTHER, wrq("up", "octet", &[]));
-    let answers = bench.say(OTHER, tid, oack(&[("blksize", "8")]));
-    assert!(answers.len() <= 1 && answers.iter().all(|answer| *answer == ack(0)), "{answers:?}");
-    assert_eq!(bench.say(OTHER, tid, data(1, b"x")), [ack(1)]);
+    for (name, options) in [("up", &[][..]), ("up2", &[("blksize", "8")])] {
+        let (tid, _) = bench.request(OTHER, wrq(name, "octet", options));
+        assert_eq!(bench.say(OTHER, tid, oack(&[("blksize", "8")])), NONE, "an OACK is a server's");
+        assert_eq!(bench.say(OTHER, tid, data(1, b"x")), [ack(1)]);
+    }
 }
 
 #[test]
@@ -386,6 +387,25 @@ fn two_servers_never_answer_each_other() {
             world.run_to_rest(Duration::from_secs(600));
         }
         assert!(world.bytes_sent() < 5000, "pool of {pool}: {}", world.bytes_sent());
+    }
+}
+
+#[test]
+fn two_servers_that_forged_uploads_make_peers_fall_silent() {
+    // Each of them takes the other one for the client of an upload, and sends it OACKs.
+    for options in [&[][..], &[("blksize", "8")]] {
+        let mut world = World::new(Faults { delay: Duration::from_millis(1), ..Faults::default() }, 1);
+        let servers = [[10, 0, 0, 1], [10, 0, 0, 5]].map(|ip| {
+            let (config, addresses) = server_config(ip.into(), 0);
+            world.add(Node::new(config, addresses, 1));
+            address(ip, 69)
+        });
+        let [one, other] = servers;
+        for (victim, server) in [(one, other), (other, one)] {
+            world.send(victim, server, wrq("up", "octet", options));
+        }
+        world.run_to_rest(Duration::from_secs(600));
+        assert!(world.bytes_sent() < 200, "{}", world.bytes_sent());
     }
 }
 

@@ -92,6 +92,9 @@ pub struct Transfer<C> {
     granted: Options,
     /// Whether block 0 is an OACK of ours; otherwise it is the plain answer of RFC 1350.
     sends_oack: bool,
+    /// Whether block 0 is our ACK of the server's OACK. A server that answered OACKs could be made to talk with another
+    /// one for ever.
+    answers_oack: bool,
     /// An ERROR that is still to be sent before the end.
     farewell: Option<(ErrorCode, &'static str)>,
     /// What earlier machines of this transfer counted.
@@ -250,6 +253,7 @@ impl<C: AsRef<[u8]>> Transfer<C> {
             parameters: None,
             granted: Options::NONE,
             sends_oack: false,
+            answers_oack: false,
             farewell: None,
             stats: Stats { datagrams_sent: 0, datagrams_received: 0, retransmissions: 0, timeouts: 0, ignored: 0 },
             received: 0,
@@ -299,7 +303,7 @@ impl<C: AsRef<[u8]>> Transfer<C> {
                     }
                 }
             }
-            (Machine::Receiving(receiver), Packet::Oack(_)) => {
+            (Machine::Receiving(receiver), Packet::Oack(_)) if self.answers_oack => {
                 receiver.handle_repeated_opening();
                 Progress::Advanced
             }
@@ -307,7 +311,10 @@ impl<C: AsRef<[u8]>> Transfer<C> {
                 Machine::Sending(_),
                 Packet::Data { .. } | Packet::Oack(_) | Packet::Request(_) | Packet::Error { .. },
             )
-            | (Machine::Receiving(_), Packet::Ack { .. } | Packet::Request(_) | Packet::Error { .. })
+            | (
+                Machine::Receiving(_),
+                Packet::Ack { .. } | Packet::Oack(_) | Packet::Request(_) | Packet::Error { .. },
+            )
             | (Machine::Ended(_), _) => Progress::Ignored,
         }
     }
@@ -338,6 +345,7 @@ impl<C: AsRef<[u8]>> Transfer<C> {
                 //# If the transfer was initiated with a Read Request, then an ACK (with the data block number set to 0)
                 //# is sent by the client to confirm the values in the server's OACK packet.
                 let opening = matches!(packet, Packet::Oack(_));
+                self.answers_oack = opening;
                 self.machine = Machine::Receiving(Receiver::new(now, parameters, opening, retry));
                 if opening {
                     return Progress::Advanced;
