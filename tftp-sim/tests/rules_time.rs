@@ -49,6 +49,47 @@ fn a_proved_transfer_is_given_up_after_30_seconds_of_silence() {
 }
 
 #[test]
+fn trains_and_their_pauses_do_not_lengthen_patience() {
+    // Every timer that runs out makes trains shorter and pauses longer. Windows, in blocks.
+    for window in [16, 64, 1000, 32_767] {
+        let mut bench = Bench::server_with(|config| config.options.max_window = window);
+        bench.store().insert("long", vec![0; 8 * 33_000]);
+        let options = [("blksize", "8"), ("windowsize", &window.to_string())];
+        let (tid, _) = bench.request(PEER, rrq("long", "octet", &options));
+        bench.say(PEER, tid, ack(0));
+        bench.rest();
+        assert_eq!(bench.outcomes(), [Outcome::TimedOut]);
+        // Silence begins when the last new block has left.
+        let duration = bench.reports()[0].duration;
+        let sending = Duration::from_secs(10);
+        assert!(
+            (Duration::from_secs(30)..Duration::from_secs(31) + sending).contains(&duration),
+            "{window}: {duration:?}"
+        );
+    }
+}
+
+#[test]
+fn after_an_outage_a_window_takes_seconds_and_no_more() {
+    let mut bench = server();
+    bench.store().insert("long", vec![0; 512 * 2000]);
+    let (tid, _) = bench.request(PEER, rrq("long", "octet", &[("windowsize", "64")]));
+    bench.say(PEER, tid, ack(0));
+    let windows: Vec<u16> = (1..=10).map(|window| window * 64).collect();
+    for window in &windows {
+        bench.world.run_for(Duration::from_millis(100));
+        bench.say(PEER, tid, ack(*window));
+    }
+    // A switch that works out its spanning tree.
+    bench.world.run_for(Duration::from_secs(28));
+    let answers = bench.heard(PEER).len();
+    assert!(answers > 0 && bench.active() == 1);
+    bench.say(PEER, tid, ack(704));
+    let late: Vec<Duration> = bench.wait(PEER, Duration::from_secs(6)).iter().map(|(at, _)| *at).collect();
+    assert!(late.len() >= 64, "{late:?}");
+}
+
+#[test]
 fn patience_follows_progress_not_the_start() {
     let mut bench = server();
     bench.store().insert("long", content::bytes(1, 512 * 10));

@@ -5,7 +5,7 @@ use core::time::Duration;
 /// Trains shorter than this are not preferred to longer ones.
 pub(super) const SHORT: u16 = 8;
 /// The longest pause, in milliseconds.
-const MAX_PAUSE: u64 = 1000;
+pub(super) const MAX_PAUSE: u64 = 1000;
 
 /// What a receiver takes: trains of so many blocks, so far apart.
 ///

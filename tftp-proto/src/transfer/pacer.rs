@@ -14,7 +14,7 @@
 
 use core::time::Duration;
 
-use super::pace::{Means, Pace, SHORT, pause_for, whole_millis};
+use super::pace::{MAX_PAUSE, Means, Pace, SHORT, pause_for, whole_millis};
 use crate::Instant;
 use crate::config::Pacing;
 
@@ -24,6 +24,9 @@ const GROWTH: u16 = 4;
 const SPARE: u16 = 4;
 /// After so many trains of a first window without the report of a gap, its pauses are halved.
 const EARLY_TRAINS: u16 = 4;
+/// What all pauses of a window together last at most, in milliseconds, if there are not more pauses than that: about as long
+/// as a receiver waits for one that is lost.
+const WINDOW_PAUSES: u16 = 5000;
 /// The receiver's time for its first answer, at most, in nanoseconds.
 const FIRST_ANSWER: u64 = 25_000;
 /// So many trains must break off in the same place before it is the receiver's doing and not chance: two that were longer
@@ -207,7 +210,8 @@ impl Pacer {
         }
         run.ended = true;
         self.run.left = self.next_train(self.window.saturating_sub(sent).max(1));
-        let pause = self.next_pause(sent, self.run.left);
+        let longest = WINDOW_PAUSES / self.window.div_ceil(self.run.step.max(1));
+        let pause = self.next_pause(sent, self.run.left).min(longest);
         Some(now + Duration::from_millis(u64::from(pause.max(1))))
     }
 
@@ -389,7 +393,7 @@ impl Pacer {
             // Nothing at all is known of it yet.
             Stage::Growing if self.proven == 0 => {
                 self.train = (self.train / 2).max(1);
-                self.pause = self.pause.saturating_mul(4).max(1);
+                self.pause_longer(4);
             }
             Stage::Growing if self.run.step > self.proven && again => self.settle(self.proven),
             Stage::Growing if self.run.step > self.proven => self.retreat(),
@@ -399,14 +403,18 @@ impl Pacer {
                 self.stage = Stage::Growing;
                 self.train = (self.train / 2).max(1);
                 self.proven = self.train;
-                self.pause = self.pause.saturating_mul(2);
+                self.pause_longer(2);
             }
             Stage::Fixed if again => {
                 self.train = (self.train / 2).max(1);
-                self.pause = self.pause.saturating_mul(2);
+                self.pause_longer(2);
             }
             Stage::Growing | Stage::Settled | Stage::Whole { .. } | Stage::Fixed => {}
         }
+    }
+
+    fn pause_longer(&mut self, factor: u16) {
+        self.pause = self.pause.saturating_mul(factor).clamp(1, MAX_PAUSE as u16);
     }
 
     fn start_again(&mut self) {

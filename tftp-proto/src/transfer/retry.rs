@@ -75,6 +75,16 @@ impl Retry {
         self.silent_since = self.silent_since + pause;
     }
 
+    /// Something new was sent: the peer is silent from here on.
+    pub(crate) fn listen(&mut self, now: Instant) {
+        self.silent_since = now;
+    }
+
+    /// Whether a proved peer has been silent for too long.
+    pub(crate) fn is_out_of_patience(&self, now: Instant) -> bool {
+        self.patience().is_some_and(|patience| now.saturating_since(self.silent_since) >= patience)
+    }
+
     /// The smoothed round trip, once there was a sample.
     pub(crate) fn round_trip(&self) -> Option<Duration> {
         self.round_trip.map(|(smoothed, _)| smoothed)
@@ -151,7 +161,7 @@ impl Retry {
     /// The deadline has passed.
     pub(crate) fn expired(&mut self, now: Instant) -> Verdict {
         let limit = if self.proved { self.timing.max_retries } else { Some(self.timing.unproved_retries) };
-        let impatient = self.patience().is_some_and(|patience| now.saturating_since(self.silent_since) >= patience);
+        let impatient = self.is_out_of_patience(now);
         //= rfc7440#section-6
         //# Implementations SHOULD always set a maximum number of retries for datagram retransmissions, imposing an
         //# appropriate threshold on error recovery attempts, after which a transfer SHOULD always be aborted to prevent

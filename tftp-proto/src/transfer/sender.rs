@@ -302,14 +302,19 @@ impl<C: AsRef<[u8]>> Sender<C> {
                     self.go_on_from(self.base);
                 }
             },
-            State::Pausing { until } if until <= now => self.end_pause(),
+            State::Pausing { until } if until <= now => self.end_pause(now),
             State::Waiting { .. } | State::Pausing { .. } => {}
             State::Sending | State::Starved { .. } | State::Done | State::GaveUp => {}
         }
     }
 
     /// After the pause the next train leaves. If the window is out, its ACK is late, and its last block leaves once more.
-    fn end_pause(&mut self) {
+    fn end_pause(&mut self, now: Instant) {
+        if self.retry.is_out_of_patience(now) {
+            // The peer was silent for so long before this window was repeated that its end need not be seen.
+            self.state = State::GaveUp;
+            return;
+        }
         self.state = State::Sending;
         if !self.window_has_room() {
             self.next -= 1;
@@ -328,7 +333,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
     pub fn poll(&mut self, now: Instant, out: &mut [u8]) -> SenderAction {
         match self.state {
             State::Sending | State::Starved { .. } => {}
-            State::Pausing { until } if until <= now => self.end_pause(),
+            State::Pausing { until } if until <= now => self.end_pause(now),
             State::Pausing { until } => return self.read_ahead().unwrap_or(SenderAction::Wait(Some(until))),
             State::Waiting { deadline } => {
                 // A forged address is not worth memory.
@@ -450,6 +455,10 @@ impl<C: AsRef<[u8]>> Sender<C> {
         self.stats.retransmissions += repeated;
         // Karn's rule: what was sent twice gives no sample. The newest block gives it, for the ACK answers that.
         self.timed = (repeated == 0).then_some((end - 1, now));
+        if repeated == 0 {
+            // What was not sent cannot have been answered.
+            self.retry.listen(now);
+        }
         self.next = end;
         self.sent_end = self.sent_end.max(end);
     }
