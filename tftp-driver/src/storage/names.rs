@@ -3,6 +3,8 @@
 //! A back end of your own calls [`canonical`] first, and looks up what it gives. One that has directories and links to
 //! resolve calls [`relative`], and leaves `..` to whatever resolves them beneath a root; never to a check of strings.
 
+use std::net::IpAddr;
+
 use super::StorageError;
 
 /// Uploads in progress live under names that begin so; no request may reach them.
@@ -88,6 +90,15 @@ pub fn fold(name: &[u8]) -> Vec<u8> {
     match std::str::from_utf8(name) {
         Ok(name) => name.to_lowercase().into_bytes(),
         Err(_) => name.to_ascii_lowercase(),
+    }
+}
+
+/// An address as PXELINUX and others write it in names: `C00002A9`, or 32 digits for IPv6.
+#[must_use]
+pub fn hex_address(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => format!("{:08X}", address.to_bits()),
+        IpAddr::V6(address) => format!("{:032X}", address.to_bits()),
     }
 }
 

@@ -2,5 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // Helpers of tests are not tests to clippy.
 
+mod clients;
+#[cfg(all(unix, feature = "name-rules", feature = "networks", feature = "unique-names"))]
+mod escapes;
 mod fallback;
+mod names;
+mod quota;
+#[cfg(feature = "name-rules")]
+mod rules;
 mod support;
+#[cfg(feature = "templates")]
+mod templates;
+#[cfg(feature = "unique-names")]
+mod unique_names;
