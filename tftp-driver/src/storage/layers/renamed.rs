@@ -68,7 +68,7 @@ type OnChange = Arc<dyn Fn(&NameRequest<'_>, &[u8]) + Send + Sync>;
 /// Opens other names than clients ask for, as a [`NameMapping`] says.
 ///
 /// ```
-/// /// use tftp_driver::storage::Memory;
+/// use tftp_driver::storage::Memory;
 /// use tftp_driver::storage::layers::{NameRequest, Renamed};
 ///
 /// // Old firmware that asks for its own name with a serial number before it.
