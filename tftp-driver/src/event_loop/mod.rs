@@ -60,6 +60,8 @@ pub struct EventLoop<R: Runtime, P: Protocol, H: JobHandler<P>, E> {
     /// Whose turn it is to receive.
     next_port: SocketId,
     inbox: Inbox,
+    /// What is in the inbox may have been sent after a command that is still to be looked for.
+    just_received: bool,
     out: Box<[u8]>,
     stalled: Option<Stalled>,
     alarm: Alarm<R::Timer>,
@@ -119,6 +121,7 @@ where
             ports,
             next_port: 0,
             inbox: Inbox::new(),
+            just_received: false,
             out: vec![0; OUT_SIZE].into_boxed_slice(),
             stalled: None,
             task,

@@ -108,7 +108,9 @@ where
 
     /// Hands one input to the protocol. False if there is none, in which case the task will be woken for the next.
     fn step(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
-        if let Some((meta, bytes)) = self.inbox.next() {
+        if !self.just_received
+            && let Some((meta, bytes)) = self.inbox.next()
+        {
             self.drained = false;
             self.protocol.handle_datagram(self.now, &meta, bytes);
             return Ok(true);
@@ -123,6 +125,9 @@ where
                 Poll::Ready(None) => self.commands = None,
                 Poll::Pending => {}
             }
+        }
+        if std::mem::take(&mut self.just_received) {
+            return Ok(true);
         }
         if !self.jobs.is_empty()
             && let Poll::Ready(Some(completion)) = self.jobs.poll_next_unpin(cx)
@@ -153,6 +158,7 @@ where
                 Received::Failed => self.counters.receive_errors += 1,
             }
             self.next_port = id + 1;
+            self.just_received = true;
             self.tick();
             return Ok(true);
         }

@@ -24,6 +24,8 @@ pub(super) struct State {
     pub(super) refusals: VecDeque<Option<io::Error>>,
     /// Receiving is answered with this.
     pub(super) receive_error: Option<io::ErrorKind>,
+    /// Happens when the socket is about to be read.
+    pub(super) before_read: Option<Box<dyn FnOnce() + Send>>,
     pub(super) reads: usize,
     pub(super) writes: usize,
     readable: bool,
@@ -38,6 +40,7 @@ impl Fake {
             now: Instant::now(),
             refusals: VecDeque::new(),
             receive_error: None,
+            before_read: None,
             reads: 0,
             writes: 0,
             readable: true,
@@ -135,6 +138,9 @@ impl AsyncSocket for FakeSocket {
     fn try_read<T>(&mut self, operation: impl FnOnce(SocketRef<'_>) -> io::Result<T>) -> io::Result<T> {
         let mut state = self.fake.state();
         state.reads += 1;
+        if let Some(happens) = state.before_read.take() {
+            happens();
+        }
         if let Some(kind) = state.receive_error {
             return Err(kind.into());
         }
@@ -163,6 +169,7 @@ fn is_would_block<T>(result: &io::Result<T>) -> bool {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Told {
     Datagram(Vec<u8>),
+    Command(&'static str),
     Timeout,
 }
 
@@ -178,7 +185,7 @@ pub(super) struct Script {
 }
 
 impl Protocol for Script {
-    type Command = Infallible;
+    type Command = &'static str;
     type JobId = ();
     type Job = Infallible;
     type JobResult = Infallible;
@@ -188,8 +195,8 @@ impl Protocol for Script {
         self.told.push(Told::Datagram(bytes.to_vec()));
     }
 
-    fn handle_command(&mut self, _now: Instant, command: Infallible) {
-        match command {}
+    fn handle_command(&mut self, _now: Instant, command: &'static str) {
+        self.told.push(Told::Command(command));
     }
 
     fn handle_job(&mut self, _now: Instant, (): (), result: Infallible) {

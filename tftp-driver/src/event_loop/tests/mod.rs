@@ -224,6 +224,24 @@ fn datagrams_that_are_waiting_come_before_the_timeout() {
 }
 
 #[test]
+fn a_command_is_heeded_before_a_datagram_that_was_sent_after_it() {
+    let mut bench = Bench::new();
+    let (commands, receiver) = futures_channel::mpsc::unbounded();
+    bench.event_loop = bench.event_loop.with_commands(receiver);
+    bench.run();
+    // Another thread does both, just after the loop has looked for commands.
+    let peer = bench.peer.try_clone().unwrap();
+    let to = bench.event_loop.local_addr(0).unwrap();
+    bench.fake.state().before_read = Some(Box::new(move || {
+        commands.unbounded_send("shut down").unwrap();
+        peer.send_to(b"request", to).unwrap();
+    }));
+    bench.fake.make_readable();
+    bench.run();
+    assert_eq!(bench.event_loop.protocol().told, [Told::Command("shut down"), Told::Datagram(b"request".to_vec())]);
+}
+
+#[test]
 fn a_wake_up_counts_though_the_runtime_denies_it_when_asked() {
     let mut bench = Bench::new();
     bench.run();
