@@ -56,7 +56,7 @@ pub(super) fn measure(
         Kind::Loss(_) => command.args(["--loss", "1%"]).arg(url + &file_name(cell)),
         Kind::Put(size) => {
             // The name is the size for the floor, which does not need it, and always new for the others.
-            command.args(["--duration", &seconds, "--put", &size.to_string()]).arg(url + "up-{n}")
+            command.args(["--duration", &seconds, "--put", &size.to_string()]).arg(url + "up-{transfer}")
         }
     };
     let before = group.usage();

@@ -20,11 +20,11 @@ Examples:
       Each of 16 clients downloads again and again for 10 s; the result as one JSON object.
   tftp-cli bench 'tftp://192.0.2.1/file-{client}' --clients 100 --loss 1%
       A file of its own for each client, 1 % of the packets lost in each direction.
-  tftp-cli bench 'tftp://192.0.2.1/up/{n}' --put 10MiB --clients 8 --requests 100
+  tftp-cli bench 'tftp://192.0.2.1/up/{transfer}' --put 10MiB --clients 8 --requests 100
       100 uploads of 10 MiB, 8 at a time.
 
-In the name, {client} stands for the client, from 0, and {n} for the transfer, from 0. Uploads \
-without either get {n} behind their name.
+In the name, {client} stands for the client, from 0, and {transfer} for the transfer, from 0. Uploads \
+without either get {transfer} behind their name.
 
 Every transfer has a socket of its own, and leaves with its last acknowledgement, as boot ROMs do. \
 The time of a transfer counts from its first request to that acknowledgement. The throughput is that \

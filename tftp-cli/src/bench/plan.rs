@@ -112,7 +112,7 @@ impl Plan {
     /// The name on the server for a transfer.
     pub(super) fn name(&self, client: u32, transfer: u64) -> Vec<u8> {
         let name = replace(&self.name, b"{client}", client.into());
-        replace(&name, b"{n}", transfer)
+        replace(&name, b"{transfer}", transfer)
     }
 
     /// The number of the next transfer, if there is to be another one. `elapsed` is the time since the start.
@@ -148,8 +148,8 @@ impl Plan {
 /// A server takes one writer per name.
 fn unique(mut name: Vec<u8>) -> Vec<u8> {
     let has = |pattern: &[u8]| name.windows(pattern.len()).any(|part| part == pattern);
-    if !has(b"{n}") && !has(b"{client}") {
-        name.extend_from_slice(b"{n}");
+    if !has(b"{transfer}") && !has(b"{client}") {
+        name.extend_from_slice(b"{transfer}");
     }
     name
 }
@@ -175,9 +175,9 @@ mod tests {
 
     #[test]
     fn names_hold_the_numbers_of_client_and_transfer() {
-        assert_eq!(replace(b"a{n}b{n}", b"{n}", 12), b"a12b12");
-        assert_eq!(replace(b"{", b"{n}", 1), b"{");
-        assert_eq!(unique(b"up".to_vec()), b"up{n}");
+        assert_eq!(replace(b"a{transfer}b{transfer}", b"{transfer}", 12), b"a12b12");
+        assert_eq!(replace(b"{", b"{transfer}", 1), b"{");
+        assert_eq!(unique(b"up".to_vec()), b"up{transfer}");
         assert_eq!(unique(b"up{client}".to_vec()), b"up{client}");
     }
 

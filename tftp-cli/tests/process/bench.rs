@@ -37,7 +37,7 @@ fn many_clients_download_one_file_and_it_is_the_right_one() {
 fn one_client_downloads_files_one_after_the_other() {
     let (_directory, server) = served(&[("0", 0), ("1", 1427), ("2", 1428), ("3", 5000)]);
     for args in [&["--requests", "4"][..], &["--requests", "4", "--no-offload"]] {
-        let result = bench(&server, "{n}", args);
+        let result = bench(&server, "{transfer}", args);
         assert_eq!(result["transfers"]["completed"], 4);
         assert_eq!(result["bytes"], 1427 + 1428 + 5000);
     }
