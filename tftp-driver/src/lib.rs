@@ -23,3 +23,8 @@ pub mod types;
 pub mod udp;
 
 pub use tftp_proto as proto;
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

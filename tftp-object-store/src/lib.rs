@@ -29,3 +29,8 @@ pub use reader::ObjectReader;
 pub use stats::Stats;
 pub use storage::{ObjectStorage, ObjectStorageBuilder, OpenError};
 pub use writer::ObjectWriter;
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -39,3 +39,8 @@ pub mod wire;
 pub use rng::Rng;
 pub use stats::Stats;
 pub use time::Instant;
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -70,3 +70,8 @@ pub mod storage {
     #[doc(inline)]
     pub use tftp_object_store::ObjectStorage;
 }
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
