@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod amplification;
+mod calls;
 mod changes;
 mod cves;
 mod disk;
@@ -25,6 +26,7 @@ mod peer;
 mod slow_peers;
 mod slow_storage;
 mod storage;
+mod traced;
 mod transfers;
 
 /// The helpers of the tests with real clients.

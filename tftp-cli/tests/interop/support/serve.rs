@@ -117,6 +117,12 @@ impl Serve {
         self.process.id()
     }
 
+    /// Whether its process has ended.
+    #[allow(dead_code, reason = "used by the adversary's tests, which share these helpers")]
+    pub(crate) fn ended(&mut self) -> bool {
+        self.process.ended().is_some()
+    }
+
     /// Stops it where it is: it runs no further, and does not know.
     #[allow(dead_code, reason = "used by the adversary's tests, which share these helpers")]
     pub(crate) fn freeze(&self) {
