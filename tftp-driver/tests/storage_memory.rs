@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use futures_lite::future::block_on;
 use tftp_driver::storage::{
-    BoxStorage, Context, Generated, GeneratedAsync, Memory, Owner, ReadRequest, Reader, Storage, StorageError,
+    BoxStorage, Context, Generated, GeneratedAsync, Memory, Owner, ReadRequest, Reader, Storage, StorageError, Usage,
     WritePolicy, WriteRequest, Writer, conformance,
 };
 
@@ -163,4 +163,17 @@ fn names_that_lead_upwards_are_refused() {
         put(&memory, name, name.as_bytes()).unwrap();
         assert_eq!(memory.get(name).unwrap(), name);
     }
+}
+
+#[test]
+fn what_is_there_is_counted_without_uploads_in_progress() {
+    let memory = Memory::builder().write_policy(WritePolicy::ANY).build();
+    assert_eq!(memory.usage(), Usage::default());
+    memory.insert("a", "123").unwrap();
+    memory.insert("b/c", "4567").unwrap();
+    let mut writer = open_write(&memory, "d").unwrap();
+    block_on(writer.write_at(0, Bytes::from_static(b"89"))).unwrap();
+    assert_eq!(memory.usage(), Usage { bytes: 7, files: 2 });
+    block_on(writer.commit()).unwrap();
+    assert_eq!(memory.usage(), Usage { bytes: 9, files: 3 });
 }

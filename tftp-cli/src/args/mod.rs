@@ -1,11 +1,13 @@
 //! The command line.
 
+mod layers;
 mod serve;
 #[cfg(feature = "object-store")]
 mod stores;
 mod transfer;
 
-pub(crate) use serve::{DirectoryArgs, Links, ServeArgs, TimingArgs};
+pub(crate) use layers::{NameArgs, PeerDirs};
+pub(crate) use serve::{DirectoryArgs, Links, PolicyArgs, ServeArgs, TimingArgs};
 #[cfg(feature = "object-store")]
 pub(crate) use stores::StoreArgs;
 pub(crate) use transfer::{ClientArgs, GetArgs, PutArgs};
@@ -57,10 +59,13 @@ impl Cli {
     pub(crate) fn from_environment() -> Self {
         let matches = Self::definition().get_matches();
         let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-        if let (Command::Serve(args), Some((_, matches))) = (&mut cli.command, matches.subcommand())
-            && matches.value_source("sources") == Some(ValueSource::EnvVariable)
-        {
-            args.split_sources();
+        if let (Command::Serve(args), Some((_, matches))) = (&mut cli.command, matches.subcommand()) {
+            let from_environment = |id| matches.value_source(id) == Some(ValueSource::EnvVariable);
+            for (id, list) in [("sources", &mut args.sources), ("for_network", &mut args.peers.for_network)] {
+                if from_environment(id) {
+                    serve::split_at_commas(list);
+                }
+            }
         }
         // clap looks for conflicts on each side of the command's name alone.
         if cli.output.quiet && cli.output.verbose > 0 {

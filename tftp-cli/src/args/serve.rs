@@ -22,6 +22,12 @@ Examples:
       Take uploads of new files on one address; existing files are never replaced.
   tftp-cli serve /srv/site /srv/common --create --upload-to /srv/incoming
       What /srv/site does not have comes from /srv/common; uploads go elsewhere.
+  tftp-cli serve templates:/srv/templates /srv/tftp --client-dirs first
+      Files made for each client from templates, and a directory for each client that has one.
+  tftp-cli serve /srv/backup --create --unique-names --max-stored 10GiB --max-files 10000
+      Keep every version of a switch's configuration, but no more than that.
+  tftp-cli serve --map /etc/tftp.map --map-test '\\Boot\\BCD' pxelinux.0
+      Print what the rules make of these names.
   tftp-cli serve s3://bucket/prefix
       Serve objects of S3, gs:// of Google Cloud, az:// of Azure, http:// or https:// of any server; \
 credentials come from the environment.
@@ -39,7 +45,7 @@ What may be uploaded:
   DIRECTORY --overwrite  refused        replaced
   both                   taken          replaced
   memory:                taken          refused, replaced with --overwrite
-An s3:, gs: or az: SOURCE is as a DIRECTORY; http: and https: take no uploads. \
+An s3:, gs: or az: SOURCE is as a DIRECTORY; http:, https: and templates: take no uploads. \
 An upload appears under its name only when it is complete. Without --overwrite it is refused, too, \
 if its name is that of a file in another SOURCE.
 
@@ -64,8 +70,9 @@ them at once.";
 #[derive(Debug, Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{SERVER_EXIT_CODES}"))]
 pub(crate) struct ServeArgs {
-    /// What to serve: a directory; an object store's URL (s3://BUCKET/PREFIX, gs://, az://, http://); or "memory:", which
-    /// starts empty, takes uploads and forgets them at the end. Of several, a file that one does not have is looked up
+    /// What to serve: a directory; an object store's URL (s3://BUCKET/PREFIX, gs://, az://, http://); "templates:" and
+    /// either of these, for files that are made for each client; or "memory:", which starts empty, takes uploads and
+    /// forgets them at the end. Of several, a file that one does not have is looked up
     /// in the next
     #[arg(value_name = "SOURCE", default_value = "memory:", env = "TFTP_SOURCE")]
     pub(crate) sources: Vec<OsString>,
@@ -74,6 +81,10 @@ pub(crate) struct ServeArgs {
     pub(crate) network: NetworkArgs,
     #[command(flatten)]
     pub(crate) policy: PolicyArgs,
+    #[command(flatten)]
+    pub(crate) names: super::NameArgs,
+    #[command(flatten)]
+    pub(crate) peers: super::layers::PeerArgs,
     #[command(flatten)]
     pub(crate) directories: DirectoryArgs,
     #[cfg(feature = "object-store")]
@@ -91,15 +102,13 @@ pub(crate) struct ServeArgs {
     pub(crate) output: OutputArgs,
 }
 
-impl ServeArgs {
-    /// Commas separate what comes from the environment. On the command line each is an argument, commas and all.
-    pub(super) fn split_sources(&mut self) {
-        let split = |text: &OsString| match text.to_str() {
-            Some(text) => text.split(',').map(OsString::from).collect(),
-            None => vec![text.clone()],
-        };
-        self.sources = self.sources.iter().flat_map(split).collect();
-    }
+/// Commas separate what comes from the environment. On the command line each is an argument, commas and all.
+pub(super) fn split_at_commas(list: &mut Vec<OsString>) {
+    let split = |text: &OsString| match text.to_str() {
+        Some(text) => text.split(',').map(OsString::from).collect(),
+        None => vec![text.clone()],
+    };
+    *list = list.iter().flat_map(split).collect();
 }
 
 #[derive(Debug, Args)]
@@ -142,6 +151,12 @@ pub(crate) struct PolicyArgs {
     /// Largest upload taken [default: no limit but the room there is]
     #[arg(long, value_name = "SIZE", env = "TFTP_MAX_UPLOAD", value_parser = parse_size)]
     pub(crate) max_upload: Option<u64>,
+    /// Keep at most this much where uploads go, what is there already included
+    #[arg(long, value_name = "SIZE", env = "TFTP_MAX_STORED", value_parser = parse_size)]
+    pub(crate) max_stored: Option<u64>,
+    /// Keep at most so many files where uploads go, those that are there already included
+    #[arg(long, value_name = "N", env = "TFTP_MAX_FILES")]
+    pub(crate) max_files: Option<u64>,
     /// memory: only: room for all files and uploads under way
     #[arg(long, value_name = "SIZE", env = "TFTP_MAX_MEMORY", value_parser = parse_size, default_value = "256MiB")]
     pub(crate) max_memory: u64,

@@ -1,31 +1,34 @@
-//! What is served, and what is allowed with it: the sources of the command line, put together.
+//! What is served to whom, and what is allowed with it: the arguments put together.
+//!
+//! A request goes through the layers from the top: names are trimmed, then mapped; a client's directory is put before
+//! them; the client's network chooses a chain of sources; an upload gets its unique name; the sources are asked one
+//! after the other, and the one that takes the upload looks at its quota.
 
-use crate::args::{DirectoryArgs, ServeArgs};
+use std::ffi::{OsStr, OsString};
+use std::net::IpAddr;
+
+use crate::args::{DirectoryArgs, Links, PeerDirs, ServeArgs};
+use crate::escape::escape;
 use crate::exit::Failure;
-use crate::units::show_size;
-use tftp_tokio::storage::layers::{Fallback, Split};
+use crate::units::{count, show_size};
+use tftp_tokio::storage::layers::{ByNetwork, ClientDirs, IpNet};
 use tftp_tokio::storage::{BoxStorage, WritePolicy};
 
-use super::source::{Access, Source};
+use super::chain::Chain;
+use super::names::Names;
+use super::places::{Kept, Places};
+use super::source::Source;
 
 /// The sources and the policy, checked but not yet opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Content {
-    /// Where files are looked up, in this order. Never empty.
-    sources: Vec<Source>,
-    /// Where uploads go, if any are taken.
-    uploads: Uploads,
-    readable: bool,
-    policy: WritePolicy,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Uploads {
-    Nowhere,
-    /// To the source of this index.
-    To(usize),
-    /// To a place that is not read from.
-    Apart(Source),
+    names: Names,
+    client_dirs: Option<PeerDirs>,
+    /// For clients that are in none of the networks.
+    others: Chain,
+    networks: Vec<(IpNet, Chain)>,
+    unique_names: bool,
+    kept: Kept,
 }
 
 /// What is served, open.
@@ -40,145 +43,151 @@ pub(crate) struct Ready {
 
 impl Content {
     pub(crate) fn of(args: &ServeArgs) -> Result<Self, Failure> {
-        let policy = &args.policy;
-        let parse = |text: &std::ffi::OsString| Source::parse(text, policy.max_memory);
-        let sources = args.sources.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
-        let apart = policy.upload_to.as_ref().map(parse).transpose()?;
-        if policy.read_only && sources.iter().all(Source::starts_empty) {
-            return Err(Failure::usage("memory: starts empty, so with --read-only there would be nothing to serve")
-                .hint("serve a directory, or leave --read-only out"));
+        if args.names.map_client.is_some() {
+            return Err(Failure::usage("--map-client is for --map-test: it says for which client names are tested"));
         }
-        let policy_of = |source: &Source| {
-            if policy.read_only { WritePolicy::READ_ONLY } else { source.policy(policy.create, policy.overwrite) }
+        let others = Chain::of(&args.sources, &args.policy)?;
+        let networks = by_network(&args.peers.for_network)?.into_iter().map(|(network, sources)| {
+            let chain = Chain::of(&sources, &args.policy);
+            let chain = chain.map_err(|failure| Failure {
+                message: format!("--for-network {network}: {}", failure.message),
+                ..failure
+            })?;
+            Ok((network, chain))
+        });
+        let content = Self {
+            names: Names::of(&args.names)?,
+            client_dirs: args.peers.client_dirs,
+            others,
+            networks: networks.collect::<Result<_, Failure>>()?,
+            unique_names: args.names.unique_names,
+            kept: Kept { bytes: args.policy.max_stored, files: args.policy.max_files },
         };
-        let (uploads, taken) = match apart {
-            Some(source) => {
-                let taken = policy_of(&source);
-                if taken.is_read_only() {
-                    return Err(Failure::usage("--upload-to needs --create or --overwrite, or it would take nothing"));
+        content.check(&args.directories)?;
+        Ok(content)
+    }
+
+    /// Arguments that would do nothing are a mistake: an operator relies on them.
+    fn check(&self, args: &DirectoryArgs) -> Result<(), Failure> {
+        let targets = self.targets();
+        let for_uploads = [
+            (args.create_dirs, "--create-dirs", Source::is_directory as fn(&Source) -> bool, "a directory"),
+            (args.chmod.is_some(), "--chmod", Source::is_directory, "a directory"),
+            (args.owner.is_some(), "--owner", Source::is_directory, "a directory"),
+            (args.min_free.is_some(), "--min-free", Source::is_directory, "a directory"),
+            (self.kept.bytes.is_some(), "--max-stored", Source::can_be_measured, "a directory or memory:"),
+            (self.kept.files.is_some(), "--max-files", Source::can_be_measured, "a directory or memory:"),
+            (self.unique_names, "--unique-names", |_| true, "a SOURCE"),
+        ];
+        for (_, flag, fits, what) in for_uploads.into_iter().filter(|(given, ..)| *given) {
+            if targets.iter().any(|(target, _)| fits(target)) {
+                continue;
+            }
+            return Err(match targets.first() {
+                None => Failure::usage(format!("{flag} is for uploads, and none are taken"))
+                    .hint("--create takes uploads of new files, --overwrite over existing ones"),
+                Some((target, _)) => {
+                    Failure::usage(format!("{flag} is for uploads to {what}, and they go to {}", target.describe()))
                 }
-                let index = sources.iter().position(|other| *other == source);
-                (index.map_or(Uploads::Apart(source), Uploads::To), taken)
-            }
-            None => {
-                let mut writable = sources.iter().map(policy_of).enumerate();
-                let first = writable.find(|(_, policy)| !policy.is_read_only());
-                first.map_or((Uploads::Nowhere, WritePolicy::READ_ONLY), |(index, policy)| (Uploads::To(index), policy))
-            }
-        };
-        if policy.write_only && uploads == Uploads::Nowhere {
-            return Err(Failure::usage("--write-only needs --create or --overwrite, or nothing would be allowed"));
+            });
         }
-        let target = match &uploads {
-            Uploads::To(index) => sources.get(*index),
-            Uploads::Apart(source) => Some(source),
-            Uploads::Nowhere => None,
-        };
-        check_directory_args(&args.directories, target)?;
-        let policy = WritePolicy { max_size: policy.max_upload, ..taken };
-        Ok(Self { sources, uploads, readable: !args.policy.write_only, policy })
+        let has = |is: fn(&Source) -> bool| self.chains().flat_map(Chain::sources).any(is);
+        if args.absolute_links == Links::FromRoot && !has(Source::is_directory) {
+            return Err(Failure::usage("--absolute-links is for directories, and there is none"));
+        }
+        if args.ignore_case && !has(Source::can_be_measured) {
+            return Err(Failure::usage("--ignore-case is for directories and memory:, and there is neither"));
+        }
+        Ok(())
+    }
+
+    fn chains(&self) -> impl Iterator<Item = &Chain> {
+        std::iter::once(&self.others).chain(self.networks.iter().map(|(_, chain)| chain))
+    }
+
+    /// Where uploads go.
+    fn targets(&self) -> Vec<(&Source, WritePolicy)> {
+        self.chains().filter_map(Chain::target).collect()
     }
 
     /// Opens it. Directories block, and object stores may take a while.
     pub(crate) async fn open(&self, args: &ServeArgs) -> Result<Ready, Failure> {
-        let mut leftovers = 0;
-        #[cfg(feature = "object-store")]
-        let mut watched = Vec::new();
-        let mut open = async |source: &Source, policy| {
-            let access = Access {
-                readable: self.readable,
-                policy,
-                directories: &args.directories,
-                #[cfg(feature = "object-store")]
-                stores: &args.stores,
-                #[cfg(feature = "object-store")]
-                listen: &args.network.listen,
-            };
-            let opened = source.open(access).await?;
-            leftovers += opened.leftovers;
-            #[cfg(feature = "object-store")]
-            watched.extend(opened.watched);
-            Ok(opened.storage)
-        };
-        let mut chain = None;
-        for (index, source) in self.sources.iter().enumerate().rev() {
-            let takes_uploads = self.uploads == Uploads::To(index);
-            let storage = open(source, if takes_uploads { self.policy } else { WritePolicy::READ_ONLY }).await?;
-            chain = Some(match chain {
-                None => storage,
-                Some(rest) => {
-                    let mut both = Fallback::new(storage, rest).hiding(self.policy.overwrite);
-                    if matches!(self.uploads, Uploads::To(uploads) if uploads > index) {
-                        both = both.uploads_to_second();
-                    }
-                    BoxStorage::new(both)
-                }
-            });
+        let mut places = Places::new(args, self.kept, self.targets());
+        let mut storage = self.others.open(&mut places).await?;
+        if !self.networks.is_empty() {
+            let mut by_network = ByNetwork::new(storage);
+            for (network, chain) in &self.networks {
+                by_network = by_network.network(*network, chain.open(&mut places).await?);
+            }
+            storage = BoxStorage::new(by_network);
         }
-        let apart = match &self.uploads {
-            Uploads::Apart(source) => Some(open(source, self.policy).await?),
-            Uploads::Nowhere | Uploads::To(_) => None,
-        };
-        let storage = match (chain, apart) {
-            (Some(reads), Some(uploads)) => BoxStorage::new(Split::new(reads, uploads)),
-            (Some(storage), None) | (None, Some(storage)) => storage,
-            (None, None) => return Err(Failure::usage("there is nothing to serve")),
+        storage = match self.client_dirs {
+            None => storage,
+            Some(PeerDirs::Only) => BoxStorage::new(ClientDirs::new(storage)),
+            Some(PeerDirs::First) => BoxStorage::new(ClientDirs::new(storage).or_shared()),
         };
         Ok(Ready {
-            storage,
-            leftovers,
+            storage: self.names.over(storage),
+            leftovers: places.leftovers,
             #[cfg(feature = "object-store")]
-            watched,
+            watched: places.watched,
         })
     }
 
-    pub(crate) const fn is_writable(&self) -> bool {
-        !self.policy.is_read_only()
+    pub(crate) fn is_writable(&self) -> bool {
+        !self.targets().is_empty()
     }
 
     /// What is served and what is allowed, in one sentence.
     pub(crate) fn describe(&self) -> String {
-        let sources: Vec<_> = self.sources.iter().map(Source::describe).collect();
-        let sources = sources.join(", then ");
-        let uploads = match (self.policy.create, self.policy.overwrite) {
-            (false, false) => None,
-            (true, false) => Some("uploads of new files"),
-            (false, true) => Some("uploads that replace existing files"),
-            (true, true) => Some("uploads of new files and over existing ones"),
-        };
-        let allowed = match (self.readable, uploads) {
-            (_, None) => "read-only".to_owned(),
-            (true, Some(uploads)) => format!("downloads and {uploads}"),
-            (false, Some(uploads)) => format!("no downloads, {uploads}"),
-        };
-        let limit = self.policy.max_size.filter(|_| uploads.is_some());
-        let limit = limit.map(|bytes| format!(" up to {} each", show_size(bytes))).unwrap_or_default();
-        let to = match &self.uploads {
-            Uploads::To(index) if self.sources.len() > 1 => self.sources.get(*index).map(Source::describe),
-            Uploads::Apart(source) => Some(source.describe()),
-            Uploads::Nowhere | Uploads::To(_) => None,
-        };
-        let to = to.map(|to| format!(" to {to}")).unwrap_or_default();
-        format!("{sources}, {allowed}{limit}{to}")
+        let mut parts = vec![self.others.describe()];
+        parts.extend(self.networks.iter().map(|(network, chain)| format!("to {network}: {}", chain.describe())));
+        parts.extend(self.client_dirs.map(|dirs| {
+            let shared = if dirs == PeerDirs::First { " before what is for all" } else { "" };
+            format!("each client its own directory{shared}")
+        }));
+        parts.extend(self.names.describe());
+        parts.extend(self.unique_names.then(|| "uploads get unique names".to_owned()));
+        if self.kept.is_limited() {
+            let bytes = self.kept.bytes.map(show_size);
+            let files = self.kept.files.map(|files| count(files, "file"));
+            let limits: Vec<_> = bytes.into_iter().chain(files).collect();
+            parts.push(format!("at most {} kept", limits.join(" and ")));
+        }
+        parts.join("; ")
     }
 }
 
-/// Arguments that would do nothing are a mistake: an operator relies on them.
-fn check_directory_args(args: &DirectoryArgs, target: Option<&Source>) -> Result<(), Failure> {
-    let given = [
-        (args.create_dirs, "--create-dirs"),
-        (args.chmod.is_some(), "--chmod"),
-        (args.owner.is_some(), "--owner"),
-        (args.min_free.is_some(), "--min-free"),
-    ];
-    match (given.iter().find(|(given, _)| *given), target) {
-        (None, _) | (Some(_), Some(Source::Directory(_))) => Ok(()),
-        (Some((_, flag)), None) => Err(Failure::usage(format!("{flag} is for uploads, and none are taken"))
-            .hint("--create takes uploads of new files, --overwrite over existing ones")),
-        (Some((_, flag)), Some(source)) => {
-            Err(Failure::usage(format!("{flag} is for uploads to a directory, and they go to {}", source.describe())))
+/// The SOURCEs of each network, in their order.
+fn by_network(given: &[OsString]) -> Result<Vec<(IpNet, Vec<OsString>)>, Failure> {
+    let mut networks: Vec<(IpNet, Vec<OsString>)> = Vec::new();
+    for text in given {
+        let (network, source) = network_and_source(text)?;
+        match networks.iter_mut().find(|(other, _)| *other == network) {
+            Some((_, sources)) => sources.push(source),
+            None => networks.push((network, vec![source])),
         }
     }
+    Ok(networks)
+}
+
+fn network_and_source(text: &OsStr) -> Result<(IpNet, OsString), Failure> {
+    let wrong = |reason: String| {
+        Failure::usage(format!("--for-network {}: {reason}", escape(text.as_encoded_bytes())))
+            .hint("NETWORK=SOURCE, such as 10.1.0.0/16=/srv/rack1 or 2001:db8:7::/48=s3://bucket/lab")
+    };
+    let Some((network, source)) = text.to_str().and_then(|text| text.split_once('=')) else {
+        return Err(wrong("a network, =, and a SOURCE are expected".into()));
+    };
+    let parsed = match (network.parse::<IpNet>(), network.parse::<IpAddr>()) {
+        (Ok(network), _) => network,
+        (_, Ok(address)) => IpNet::from(address),
+        (Err(_), Err(_)) => return Err(wrong(format!("{} is no network", escape(network.as_bytes())))),
+    };
+    if parsed != parsed.trunc() {
+        return Err(wrong(format!("{parsed} is an address in a network; {} is the network", parsed.trunc())));
+    }
+    Ok((parsed, source.into()))
 }
 
 #[cfg(test)]

@@ -1,11 +1,14 @@
 //! The server.
 
 mod activation;
+mod chain;
 mod content;
 #[cfg(feature = "object-store")]
 mod instance;
 mod listen;
+mod names;
 mod owner;
+mod places;
 mod quota;
 mod refused;
 mod source;
@@ -44,6 +47,9 @@ const DRAIN_REPORT: Duration = Duration::from_secs(5);
 
 /// Serves until it is told to stop.
 pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
+    if !args.names.map_test.is_empty() {
+        return names::test(args);
+    }
     let content = Content::of(args)?;
     let passed = activation::sockets()?;
     let log = logging::init_server(&args.output, args.json);

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 #[cfg(feature = "object-store")]
 use super::Listen;
 use super::Owner;
+use super::places::Kept;
 #[cfg(feature = "object-store")]
 use super::store::{Store, Watched};
 #[cfg(feature = "object-store")]
@@ -16,14 +17,17 @@ use crate::escape::escape;
 use crate::exit::{Exit, Failure};
 use crate::remote::percent_decode;
 use crate::units::show_size;
-use tftp_tokio::storage::{AbsoluteLinks, BoxStorage, Directory, DirectoryBuilder, Memory, WritePolicy};
+use tftp_tokio::storage::layers::{Quota, Templates};
+use tftp_tokio::storage::{
+    AbsoluteLinks, BoxStorage, Directory, DirectoryBuilder, Memory, Storage, Usage, WritePolicy,
+};
 
 /// What may be written, for the hint to a wrong one.
 const EXPECTED: &str = if cfg!(feature = "object-store") {
     "a SOURCE is a directory, file:///DIRECTORY, memory:, or the URL of an object store (s3://BUCKET/PREFIX, gs://, az://, \
-     http://, https://); ./NAME is always a directory"
+     http://, https://), or templates: before one of them; ./NAME is always a directory"
 } else {
-    "a SOURCE is a directory, file:///DIRECTORY, or memory:; ./NAME is always a directory"
+    "a SOURCE is a directory, file:///DIRECTORY, memory:, or templates: before a directory; ./NAME is always a directory"
 };
 
 /// A place for files, checked but not opened yet.
@@ -36,6 +40,8 @@ pub(crate) enum Source {
     /// Objects of a store.
     #[cfg(feature = "object-store")]
     Objects(Store),
+    /// Files made from the templates of another.
+    Templates(Box<Source>),
 }
 
 /// What clients may do with a source, and how it is opened.
@@ -43,6 +49,7 @@ pub(crate) enum Source {
 pub(crate) struct Access<'a> {
     pub(crate) readable: bool,
     pub(crate) policy: WritePolicy,
+    pub(crate) kept: Kept,
     pub(crate) directories: &'a DirectoryArgs,
     #[cfg(feature = "object-store")]
     pub(crate) stores: &'a StoreArgs,
@@ -82,6 +89,11 @@ impl Source {
             return store.map(Self::Objects).map_err(|reason| Failure::usage(reason).hint(EXPECTED));
         }
         match scheme {
+            "templates" => match Self::parse(OsStr::new(rest), max_memory)? {
+                Self::Memory { .. } => Err(wrong("memory: starts empty, so there would be no template")),
+                Self::Templates(_) => Err(wrong("templates: stands once")),
+                source => Ok(Self::Templates(Box::new(source))),
+            },
             "memory" if rest.is_empty() => Ok(Self::Memory { max_bytes: max_memory }),
             "memory" => Err(wrong("nothing may follow memory:")),
             "file" => file_path(rest).map(Self::Directory).map_err(|reason| wrong(&reason)),
@@ -101,7 +113,22 @@ impl Source {
             Self::Objects(store) if !store.takes_uploads() => WritePolicy::READ_ONLY,
             #[cfg(feature = "object-store")]
             Self::Objects(_) => WritePolicy { create, overwrite, max_size: None },
+            Self::Templates(_) => WritePolicy::READ_ONLY,
         }
+    }
+
+    /// Whether it could take uploads if they were allowed.
+    pub(crate) fn takes_uploads(&self) -> bool {
+        !self.policy(true, true).is_read_only()
+    }
+
+    pub(crate) const fn is_directory(&self) -> bool {
+        matches!(self, Self::Directory(_))
+    }
+
+    /// Whether it is known how much it holds; names are then found in any case, too.
+    pub(crate) const fn can_be_measured(&self) -> bool {
+        matches!(self, Self::Directory(_) | Self::Memory { .. })
     }
 
     /// Whether it has something to read from the beginning.
@@ -112,12 +139,13 @@ impl Source {
     /// Opens it; a directory blocks for that long.
     #[cfg_attr(not(feature = "object-store"), allow(clippy::unused_async, reason = "object stores need it"))]
     pub(crate) async fn open(&self, access: Access<'_>) -> Result<Opened, Failure> {
-        let Access { readable, policy, directories, .. } = access;
+        let Access { readable, policy, kept, directories, .. } = access;
         match self {
             Self::Memory { max_bytes } => {
                 let memory = Memory::builder().max_bytes(*max_bytes).ignore_case(directories.ignore_case);
                 let memory = memory.readable(readable).write_policy(policy).build();
-                Ok(Opened::new(BoxStorage::new(memory), 0))
+                let measured = memory.clone();
+                Ok(Opened::new(limited(memory, kept, move || measured.usage()), 0))
             }
             Self::Directory(path) => {
                 let builder = Directory::builder(path).readable(readable).write_policy(policy);
@@ -126,8 +154,13 @@ impl Source {
                         Failure::new(Exit::LocalIo, format!("cannot serve the directory {}: {error}", show(path)));
                     if path.as_os_str() == "memory" { failure.hint("did you mean memory: ?") } else { failure }
                 })?;
-                let leftovers = directory.removed_leftovers();
-                Ok(Opened::new(BoxStorage::new(directory), leftovers))
+                let (leftovers, measured) = (directory.removed_leftovers(), directory.clone());
+                Ok(Opened::new(limited(directory, kept, move || measured.usage()), leftovers))
+            }
+            Self::Templates(source) => {
+                let mut opened = Box::pin(source.open(access)).await?;
+                opened.storage = BoxStorage::new(Templates::new(opened.storage));
+                Ok(opened)
             }
             #[cfg(feature = "object-store")]
             Self::Objects(store) => store.open(access).await,
@@ -141,6 +174,7 @@ impl Source {
             Self::Directory(path) => format!("directory {}", show(path)),
             #[cfg(feature = "object-store")]
             Self::Objects(store) => store.describe(),
+            Self::Templates(source) => format!("templates of {}", source.describe()),
         }
     }
 }
@@ -154,6 +188,16 @@ impl Opened {
             watched: None,
         }
     }
+}
+
+/// Storage that keeps no more than is allowed.
+fn limited<S: Storage>(storage: S, kept: Kept, measure: impl Fn() -> Usage + Send + Sync + 'static) -> BoxStorage {
+    if !kept.is_limited() {
+        return BoxStorage::new(storage);
+    }
+    let limited = Quota::new(storage, measure()).measure(measure);
+    let limited = kept.bytes.into_iter().fold(limited, Quota::max_bytes);
+    BoxStorage::new(kept.files.into_iter().fold(limited, Quota::max_files))
 }
 
 fn configure(mut builder: DirectoryBuilder, args: &DirectoryArgs) -> DirectoryBuilder {

@@ -10,6 +10,7 @@ mod download;
 mod failures;
 mod fake;
 mod help;
+mod layers;
 mod limits;
 mod logs;
 mod policy;

@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use super::names::{canonical, fold};
-use super::{Budget, BytesReader, Claims, Context, ReadRequest, Storage, StorageError, WritePolicy, WriteRequest};
+use super::{
+    Budget, BytesReader, Claims, Context, ReadRequest, Storage, StorageError, Usage, WritePolicy, WriteRequest,
+};
 pub use writer::MemoryWriter;
 
 /// Bounded storage in memory, gone when the last clone is. Clones share the files.
@@ -186,6 +188,14 @@ impl Memory {
     #[must_use]
     pub fn list(&self) -> Vec<(Vec<u8>, u64)> {
         self.shared.state().files.iter().map(|(name, data)| (name.clone(), data.len() as u64)).collect()
+    }
+
+    /// The files that are there: what a [`Quota`](super::layers::Quota) counts.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        let state = self.shared.state();
+        let bytes = state.files.values().map(|data| data.len() as u64).sum();
+        Usage { bytes, files: state.files.len() as u64 }
     }
 
     /// The bytes in use: files, uploads in progress, and old versions that are still being read.
