@@ -6,13 +6,13 @@ use crate::wire::{MAX_BLOCK_SIZE, OptionKind};
 
 /// When to send again and when to give up (RFC 1123 §4.2.3.2).
 ///
-/// The interval follows the measured round trip (RFC 6298), doubles with every retransmission that brings no
-/// progress, and starts again with progress.
+/// The interval follows the measured round trip (RFC 6298), doubles with every retransmission, and starts again once a round
+/// trip was measured on what was sent once (Karn): progress alone may be the answer to an earlier copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Timing {
     /// The first interval, before a round trip was measured. Default 1 s.
     pub initial_timeout: Duration,
-    /// The shortest interval. Default 100 ms.
+    /// The shortest interval once a round trip was measured. Default 60 ms: in lock-step every loss costs it.
     pub min_timeout: Duration,
     /// The longest interval that doubling leads to. Default 5 s; a longer negotiated timeout stands above it.
     pub max_timeout: Duration,
@@ -32,7 +32,7 @@ impl Default for Timing {
     fn default() -> Self {
         Self {
             initial_timeout: Duration::from_secs(1),
-            min_timeout: Duration::from_millis(100),
+            min_timeout: Duration::from_millis(60),
             max_timeout: Duration::from_secs(5),
             give_up_after: Duration::from_secs(30),
             max_retries: None,

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tftp_proto::{Instant, Rng};
@@ -34,6 +34,17 @@ pub struct Faults {
     pub jitter: Duration,
 }
 
+/// A link of fixed rate that all datagrams from one host share, with a queue before it.
+#[derive(Debug, Clone, Copy)]
+pub struct Bottleneck {
+    /// Whose datagrams pass it.
+    pub host: IpAddr,
+    /// Bytes per second, headers not counted.
+    pub rate: u64,
+    /// How long the queue may grow, as the time that a datagram spends in it. What comes then is lost.
+    pub longest: Duration,
+}
+
 /// Decides about a datagram before chance does: `true` loses it.
 pub type Filter = Box<dyn FnMut(&Datagram) -> bool>;
 
@@ -42,6 +53,8 @@ pub struct Network {
     faults: Faults,
     rng: Rng,
     filter: Option<Filter>,
+    /// The common link, and when it is free again.
+    bottleneck: Option<(Bottleneck, Instant)>,
     /// Ordered by time of arrival, then by order of sending.
     queue: BinaryHeap<Reverse<(Instant, u64, Datagram)>>,
     sent: u64,
@@ -51,12 +64,17 @@ impl Network {
     /// A network whose whole behaviour follows from `seed`.
     #[must_use]
     pub fn new(faults: Faults, seed: u64) -> Self {
-        Self { faults, rng: Rng::new(seed), filter: None, queue: BinaryHeap::new(), sent: 0 }
+        Self { faults, rng: Rng::new(seed), filter: None, bottleneck: None, queue: BinaryHeap::new(), sent: 0 }
     }
 
     /// Lose what the filter picks, besides what chance picks.
     pub fn set_filter(&mut self, filter: Filter) {
         self.filter = Some(filter);
+    }
+
+    /// Lets one host's datagrams share a link from now on.
+    pub fn set_bottleneck(&mut self, bottleneck: Bottleneck) {
+        self.bottleneck = Some((bottleneck, Instant::ZERO));
     }
 
     /// Change what happens to datagrams from now on.
@@ -76,6 +94,7 @@ impl Network {
     }
 
     fn enqueue(&mut self, now: Instant, datagram: Datagram) {
+        let Some(now) = self.pass_bottleneck(now, &datagram) else { return };
         let mut delay = self.faults.delay + self.up_to(self.faults.jitter);
         if self.happens(self.faults.reordering) {
             // Late enough for a whole window to overtake it.
@@ -83,6 +102,20 @@ impl Network {
         }
         self.sent += 1;
         self.queue.push(Reverse((now + delay, self.sent, datagram)));
+    }
+
+    /// When a datagram has passed the common link; `None` if its queue is full.
+    fn pass_bottleneck(&mut self, now: Instant, datagram: &Datagram) -> Option<Instant> {
+        let Some((bottleneck, free)) = self.bottleneck.as_mut().filter(|(link, _)| link.host == datagram.from.ip())
+        else {
+            return Some(now);
+        };
+        let start = now.max(*free);
+        if start - now > bottleneck.longest {
+            return None;
+        }
+        *free = start + Duration::from_micros(datagram.bytes.len() as u64 * 1_000_000 / bottleneck.rate);
+        Some(*free)
     }
 
     fn happens(&mut self, per_mille: u32) -> bool {
@@ -113,6 +146,7 @@ impl fmt::Debug for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Network")
             .field("faults", &self.faults)
+            .field("bottleneck", &self.bottleneck)
             .field("under_way", &self.queue.len())
             .field("sent", &self.sent)
             .finish_non_exhaustive()

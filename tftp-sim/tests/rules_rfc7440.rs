@@ -227,7 +227,7 @@ fn a_receiver_that_lost_its_ack_acknowledges_the_window_again_at_its_end() {
         }
         assert_eq!(bench.say(peer, us, block(4)), [ack(4)]);
         // That was lost; after a while the sender goes through the window again.
-        assert_eq!(bench.wait(peer, Duration::from_millis(60)).len(), 0);
+        assert_eq!(bench.wait(peer, Duration::from_millis(55)).len(), 0);
         let mut answers = Vec::new();
         for number in 1..=4 {
             answers.extend(bench.say(peer, us, block(number)));

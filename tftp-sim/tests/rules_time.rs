@@ -1,6 +1,7 @@
 //! Time: what is given up when, and what is proved to whom.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tftp_proto::endpoint::Outcome;
@@ -77,16 +78,85 @@ fn after_an_outage_a_window_takes_seconds_and_no_more() {
     bench.say(PEER, tid, ack(0));
     let windows: Vec<u16> = (1..=10).map(|window| window * 64).collect();
     for window in &windows {
-        bench.world.run_for(Duration::from_millis(100));
+        bench.world.run_for(Duration::from_millis(50));
         bench.say(PEER, tid, ack(*window));
     }
     // A switch that works out its spanning tree.
     bench.world.run_for(Duration::from_secs(28));
     let answers = bench.heard(PEER).len();
     assert!(answers > 0 && bench.active() == 1);
-    bench.say(PEER, tid, ack(704));
-    let late: Vec<Duration> = bench.wait(PEER, Duration::from_secs(6)).iter().map(|(at, _)| *at).collect();
-    assert!(late.len() >= 64, "{late:?}");
+    // The first blocks of the window leave at once.
+    let mut blocks = bench.say(PEER, tid, ack(704)).len();
+    blocks += bench.wait(PEER, Duration::from_secs(6)).len();
+    assert!(blocks >= 64, "{blocks} blocks");
+}
+
+/// A server with a long file in lock-step, whose client has just acknowledged block 3 within no time.
+fn in_lock_step() -> (Bench, SocketAddr) {
+    let mut bench = server();
+    bench.store().insert("long", content::bytes(1, 512 * 100));
+    let (tid, _) = bench.request(PEER, rrq("long", "octet", &[]));
+    for block in 1..=3 {
+        bench.say(PEER, tid, ack(block));
+    }
+    (bench, tid)
+}
+
+/// When the next repeat leaves.
+fn next_repeat(bench: &mut Bench) -> Duration {
+    let start = bench.now();
+    loop {
+        if !bench.wait(PEER, Duration::from_millis(1)).is_empty() {
+            return bench.now() - start;
+        }
+        assert!(bench.now() - start < Duration::from_secs(30), "nothing is repeated");
+    }
+}
+
+#[test]
+fn the_first_repeat_follows_the_measured_round_trip() {
+    let (mut bench, _) = in_lock_step();
+    let first = next_repeat(&mut bench);
+    assert!((Duration::from_millis(60)..Duration::from_millis(70)).contains(&first), "{first:?}");
+    let second = next_repeat(&mut bench);
+    assert!((Duration::from_millis(120)..Duration::from_millis(140)).contains(&second), "{second:?}");
+}
+
+#[test]
+fn the_back_off_is_kept_until_a_round_trip_was_measured() {
+    let (mut bench, tid) = in_lock_step();
+    for _ in 0..3 {
+        next_repeat(&mut bench);
+    }
+    bench.world.run_for(Duration::from_millis(10));
+    // Not one of the last copy of block 4, and of which one is not known.
+    assert_eq!(bench.say(PEER, tid, ack(4)), [data(5, &content::bytes(1, 512 * 100)[512 * 4..512 * 5])]);
+    let kept = next_repeat(&mut bench);
+    assert!(kept >= Duration::from_millis(60 << 3), "{kept:?}");
+    // Nor which one of block 5; but block 6 was sent once.
+    bench.say(PEER, tid, ack(5));
+    bench.say(PEER, tid, ack(6));
+    let measured = next_repeat(&mut bench);
+    assert!(measured < Duration::from_millis(70), "{measured:?}");
+}
+
+#[test]
+fn after_an_outage_of_a_minute_a_transfer_goes_on_within_seconds() {
+    let mut bench = Bench::server_with(|config| config.timing.give_up_after = Duration::from_secs(120));
+    bench.store().insert("long", content::bytes(1, 512 * 2000));
+    let (tid, _) = bench.request(PEER, rrq("long", "octet", &[("windowsize", "16")]));
+    bench.say(PEER, tid, ack(0));
+    bench.wait(PEER, Duration::from_millis(20));
+    bench.say(PEER, tid, ack(16));
+    bench.wait(PEER, Duration::from_secs(60));
+    let back = next_repeat(&mut bench);
+    assert!(back <= Duration::from_secs(6), "{back:?}");
+    // The window arrives and the one behind it is lost: that is noticed in a second or two.
+    bench.wait(PEER, Duration::from_secs(5));
+    assert!(!bench.say(PEER, tid, ack(32)).is_empty());
+    bench.wait(PEER, Duration::from_millis(500));
+    let repeated = next_repeat(&mut bench);
+    assert!(repeated <= Duration::from_secs(2), "{repeated:?}");
 }
 
 #[test]

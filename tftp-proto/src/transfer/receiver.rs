@@ -157,6 +157,8 @@ impl Receiver {
         self.gap_reported = false;
         if let Some(sent_at) = self.timed.take() {
             self.retry.sample(now - sent_at);
+        } else if let Some(sent_at) = self.acknowledged_at {
+            self.retry.sample_of_copy(now - sent_at);
         }
         self.retry.progress(now);
         //= rfc1350#section-5

@@ -7,6 +7,10 @@ use crate::{Instant, Rng};
 
 /// The shortest time for which a final ACK is repeated.
 const BRIEF_DALLY: Duration = Duration::from_millis(250);
+/// Doublings that outlive the first silence that they come from; one more for each that follows.
+const MAX_CARRIED: u32 = 4;
+/// Doublings at most.
+const MAX_DOUBLINGS: u32 = 16;
 
 /// What to do when an answer has not come in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +33,11 @@ pub(crate) struct Retry {
     proved: bool,
     /// Retransmissions since the last progress.
     retries: u32,
+    /// How often the interval is doubled. Progress does not undo it but a measured round trip, for what is sent again gives
+    /// none (Karn): where the round trip has outgrown the interval, everything would be sent twice for ever.
+    backoff: u32,
+    /// How much of that outlived the last progress at most; 0 once a round trip was measured.
+    carried: u32,
     last_progress: Instant,
     /// Since when the peer is silent: a pause that was ours is not its silence.
     silent_since: Instant,
@@ -44,6 +53,8 @@ impl Retry {
             round_trip: None,
             proved: false,
             retries: 0,
+            backoff: 0,
+            carried: 0,
             last_progress: now,
             silent_since: now,
             rng: Rng::new(seed),
@@ -66,6 +77,11 @@ impl Retry {
     pub(crate) fn progress(&mut self, now: Instant) {
         self.proved = true;
         self.retries = 0;
+        if self.backoff > 0 {
+            // A silence may have been an outage, which says nothing of the round trip. Timers that run out after it do.
+            self.carried = MAX_CARRIED.max(self.carried + 1).min(MAX_DOUBLINGS);
+            self.backoff = self.backoff.min(self.carried);
+        }
         self.last_progress = now;
         self.silent_since = now;
     }
@@ -98,6 +114,40 @@ impl Retry {
                 (smoothed * 7 / 8 + round_trip / 8, variation * 3 / 4 + smoothed.abs_diff(round_trip) / 4)
             }
         });
+        if self.backoff > 0 {
+            self.end_backoff(self.measured().unwrap_or_default());
+        }
+    }
+
+    /// A round trip of a datagram that was sent once was no longer than this: what it was is not known.
+    pub(crate) fn sample_at_most(&mut self, round_trip: Duration) {
+        if self.backoff > 0 {
+            self.end_backoff(round_trip);
+        }
+    }
+
+    /// An answer came so long after the last copy of what was sent again. If that is about a round trip, it is that copy's
+    /// answer, and what came before was lost; when the round trip has outgrown the interval, it comes at any time.
+    pub(crate) fn sample_of_copy(&mut self, elapsed: Duration) {
+        if self.backoff > 0
+            && let Some((smoothed, variation)) = self.round_trip
+            && elapsed <= smoothed + smoothed.max(variation * 4)
+        {
+            self.end_backoff(elapsed);
+        }
+    }
+
+    /// A round trip was measured: the interval follows it again, and stays doubled only while it is shorter than `enough`.
+    fn end_backoff(&mut self, enough: Duration) {
+        let first = self.first_interval();
+        self.carried = 0;
+        self.backoff =
+            (0..self.backoff).find(|count| first.saturating_mul(1 << count) >= enough).unwrap_or(self.backoff);
+    }
+
+    /// The interval that the measured round trip asks for.
+    fn measured(&self) -> Option<Duration> {
+        self.round_trip.map(|(smoothed, variation)| smoothed + variation * 4)
     }
 
     /// For a receiver in lock-step: no interval is shorter than the first one of all. It is the sender who has to send
@@ -115,20 +165,17 @@ impl Retry {
         let initial_timeout = self.timing.initial_timeout;
         //= rfc2349#timeout-interval-option-specification
         //# The number of seconds to wait before retransmitting, specified in ASCII.
-        self.negotiated.unwrap_or_else(|| match self.round_trip {
-            None => initial_timeout,
-            Some((smoothed, variation)) => (smoothed + variation * 4).max(shortest),
-        })
+        self.negotiated.unwrap_or_else(|| self.measured().map_or(initial_timeout, |measured| measured.max(shortest)))
     }
 
-    /// The interval before the next retransmission: doubled for each one before it, with jitter from the second on
-    /// so that a crowd that lost together does not return together.
+    /// The interval before the next retransmission: doubled for each one before it, and then with jitter, so that a crowd
+    /// that lost together does not return together.
     fn interval(&mut self) -> Duration {
         let first = self.first_interval();
         //= rfc1123#section-4.2.3.2
         //# MUST adapt the timeout (at least exponential backoff)
-        let doubled = first.saturating_mul(1 << self.retries.min(16)).min(self.timing.max_timeout.max(first));
-        if self.retries == 0 {
+        let doubled = first.saturating_mul(1 << self.backoff).min(self.timing.max_timeout.max(first));
+        if self.backoff == 0 {
             return doubled;
         }
         let jitter = u64::from(self.rng.below(1 << 16)) * u64::try_from(doubled.as_micros()).unwrap_or(u64::MAX >> 20);
@@ -170,6 +217,7 @@ impl Retry {
             return Verdict::GiveUp;
         }
         self.retries += 1;
+        self.backoff = (self.backoff + 1).min(MAX_DOUBLINGS);
         Verdict::Retry
     }
 }
@@ -183,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn the_interval_doubles_up_to_the_cap_and_starts_again_with_progress() {
+    fn the_interval_doubles_up_to_the_cap_and_starts_again_with_a_measured_round_trip() {
         let mut retry = Retry::new(Instant::ZERO, Timing::default(), 1);
         retry.progress(Instant::ZERO);
         let mut intervals = std::vec::Vec::new();
@@ -195,14 +243,46 @@ mod tests {
             assert!(*interval >= ms(base) && *interval <= ms(base) * 9 / 8, "{interval:?} for {base}");
         }
         retry.progress(Instant::ZERO);
-        assert_eq!(retry.interval(), ms(1000));
+        assert!(retry.interval() >= ms(5000), "what was sent again measures nothing");
+        retry.sample(ms(100));
+        assert_eq!(retry.interval(), ms(300));
+    }
+
+    #[test]
+    fn little_of_the_back_off_outlives_an_outage_and_more_what_follows() {
+        let mut retry = Retry::new(Instant::ZERO, Timing::default(), 1);
+        retry.sample(ms(1));
+        retry.progress(Instant::ZERO);
+        for _ in 0..12 {
+            assert_eq!(retry.expired(Instant::ZERO), Verdict::Retry);
+        }
+        retry.progress(Instant::ZERO);
+        assert!((ms(960)..ms(1100)).contains(&retry.interval()), "{:?}", retry.interval());
+        assert_eq!(retry.expired(Instant::ZERO), Verdict::Retry);
+        retry.progress(Instant::ZERO);
+        assert!((ms(1920)..ms(2200)).contains(&retry.interval()), "{:?}", retry.interval());
+        retry.sample(ms(1));
+        assert_eq!(retry.interval(), ms(60));
+    }
+
+    #[test]
+    fn a_negotiated_timeout_stays_doubled_while_the_round_trip_is_longer() {
+        let mut retry = Retry::new(Instant::ZERO, Timing::default(), 1);
+        retry.progress(Instant::ZERO);
+        retry.set_negotiated(Some(ms(1000)));
+        assert_eq!(retry.expired(Instant::ZERO), Verdict::Retry);
+        assert_eq!(retry.expired(Instant::ZERO), Verdict::Retry);
+        retry.progress(Instant::ZERO);
+        retry.sample(ms(600));
+        // 600 ms and four times 300 ms.
+        assert!((ms(2000)..ms(2300)).contains(&retry.interval()), "{:?}", retry.interval());
     }
 
     #[test]
     fn the_interval_follows_the_round_trip_within_bounds() {
         let mut retry = Retry::new(Instant::ZERO, Timing::default(), 1);
         retry.sample(Duration::from_micros(200));
-        assert_eq!(retry.interval(), ms(100));
+        assert_eq!(retry.interval(), ms(60));
         let mut retry = Retry::new(Instant::ZERO, Timing::default(), 1);
         for _ in 0..100 {
             retry.sample(ms(800));

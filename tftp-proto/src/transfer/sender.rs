@@ -38,8 +38,12 @@ pub struct Sender<C> {
     /// Everything from the base on was sent again. Where that was needless, the ACK of it comes once more behind the
     /// first: as an ACK of the block before the next window, which is how a gap is reported.
     echo_expected: bool,
-    /// The block whose ACK gives a round trip sample, and when it was sent.
+    /// Blocks from here on are under way for the first time, since that moment: their ACK gives a round trip sample.
     timed: Option<(u64, Instant)>,
+    /// When blocks began to go out behind the last ACK or timer.
+    started: Instant,
+    /// Blocks before this one went out again without the report of a gap: which copy an ACK answers is not known.
+    doubtful_end: u64,
     state: State,
     /// How windows are cut into trains; `None`: not at all.
     pacer: Option<Pacer>,
@@ -133,6 +137,8 @@ impl<C: AsRef<[u8]>> Sender<C> {
             gap_answered: false,
             echo_expected: false,
             timed: None,
+            started: retry.last_progress(),
+            doubtful_end: 0,
             state: State::Sending,
             pacer: None,
             retry,
@@ -170,13 +176,17 @@ impl<C: AsRef<[u8]>> Sender<C> {
         if acked < self.base {
             return self.handle_repeated_ack(now, acked);
         }
-        if let Some((block, sent_at)) = self.timed.take()
-            && block == acked
-        {
-            self.retry.sample(now - sent_at);
-            if let Some(pacer) = self.pacer.as_mut().filter(|_| block == 0) {
-                pacer.answered(now - sent_at);
+        match self.timed.take() {
+            // The ACK answers its own block, or reports at once a gap behind it.
+            Some((newest, sent_at)) if acked >= newest => {
+                self.retry.sample(now - sent_at);
+                if let Some(pacer) = self.pacer.as_mut().filter(|_| acked == 0) {
+                    pacer.answered(now - sent_at);
+                }
             }
+            // What the receiver had of it before the gap that it reported, it has thrown away.
+            _ if acked >= self.doubtful_end => self.retry.sample_at_most(now - self.started),
+            Some(_) | None => self.retry.sample_of_copy(now - self.started),
         }
         if let Some(pacer) = self.pacer.as_mut().filter(|_| acked > 0) {
             pacer.acknowledged(now, acked, self.next);
@@ -217,7 +227,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
         //# out of sequence.
         self.gap_answered = true;
         self.echo_expected = true;
-        self.timed = None;
+        self.doubt();
         if let Some(pacer) = &mut self.pacer {
             pacer.acknowledged(now, acked, self.next);
         }
@@ -259,10 +269,16 @@ impl<C: AsRef<[u8]>> Sender<C> {
         }
     }
 
+    /// What is under way goes out again, and may yet arrive.
+    const fn doubt(&mut self) {
+        self.timed = None;
+        self.doubtful_end = self.sent_end;
+    }
+
     /// Sends what is unacknowledged once more.
     pub(super) fn repeat(&mut self) {
         if let State::Waiting { .. } = self.state {
-            self.timed = None;
+            self.doubt();
             self.go_on_from(self.base);
         }
     }
@@ -290,7 +306,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
                 //# host times out.
                 Verdict::Retry => {
                     self.stats.timeouts += 1;
-                    self.timed = None;
+                    self.doubt();
                     self.gap_answered = false;
                     self.echo_expected = true;
                     if let Some(pacer) = self.pacer.as_mut().filter(|_| self.base > 0) {
@@ -453,8 +469,14 @@ impl<C: AsRef<[u8]>> Sender<C> {
         self.stats.datagrams_sent += count;
         let repeated = self.sent_end.min(end).saturating_sub(self.next);
         self.stats.retransmissions += repeated;
-        // Karn's rule: what was sent twice gives no sample. The newest block gives it, for the ACK answers that.
-        self.timed = (repeated == 0).then_some((end - 1, now));
+        if self.next == self.base {
+            self.started = now;
+        }
+        self.timed = match self.timed {
+            _ if repeated == count => None,
+            Some((newest, sent_at)) if sent_at == now => Some((newest, sent_at)),
+            Some(_) | None => Some((self.next + repeated, now)),
+        };
         if repeated == 0 {
             // What was not sent cannot have been answered.
             self.retry.listen(now);
