@@ -40,6 +40,10 @@ impl Azurite {
         Some(Self { address, _process: process, _directory: directory })
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(crate) fn place(&self) -> Place {
         let endpoint = format!("http://{}/{ACCOUNT}", self.address);
         let options = [

@@ -1,7 +1,7 @@
 //! Real stores, started and stopped by the tests, and a proxy that gets in their way.
 //!
 //! Each store runs on a loopback address of its own, where every port is free.
-#![allow(dead_code, reason = "each test program uses a part")]
+#![allow(dead_code, unused_imports, reason = "each test program uses a part")]
 
 mod azurite;
 mod process;
@@ -31,7 +31,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    fn new(url: impl Into<String>, options: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(url: impl Into<String>, options: &[(&str, &str)]) -> Self {
         let options = options.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         Self { url: url.into(), options }
     }
