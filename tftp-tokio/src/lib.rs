@@ -54,10 +54,12 @@
 mod client;
 mod runtime;
 mod server;
+mod socket;
 
 pub use client::{Client, ClientBuilder, Download, Put};
-pub use runtime::{Tokio, TokioSocket, TokioTimer};
+pub use runtime::{Tokio, TokioTimer};
 pub use server::{Server, ServerBuilder};
+pub use socket::TokioSocket;
 #[doc(inline)]
 pub use tftp_driver::types::*;
 

@@ -5,11 +5,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use tftp_driver::runtime::{AsyncSocket, Runtime, SocketRef, Timer};
-use tokio::io::Interest;
-use tokio::net::UdpSocket;
+use tftp_driver::runtime::{Runtime, Timer};
 use tokio::runtime::Handle;
 use tokio::time::{Instant as TokioInstant, Sleep, sleep_until};
+
+use crate::TokioSocket;
 
 /// The tokio runtime in whose context the loop is made and polled. It needs its I/O and time drivers (`enable_all`).
 /// Time is tokio's, so it can be paused in tests.
@@ -23,7 +23,7 @@ impl Runtime for Tokio {
     fn socket(&self, socket: std::net::UdpSocket) -> io::Result<TokioSocket> {
         // Registering panics outside a runtime; an error is kinder.
         Handle::try_current().map_err(io::Error::other)?;
-        UdpSocket::from_std(socket).map(TokioSocket)
+        TokioSocket::new(socket)
     }
 
     fn timer(&self) -> TokioTimer {
@@ -40,28 +40,6 @@ impl Runtime for Tokio {
             // Something was dropped outside the runtime: its thread may block as well.
             Err(_) => work(),
         }
-    }
-}
-
-/// A UDP socket registered with tokio.
-#[derive(Debug)]
-pub struct TokioSocket(UdpSocket);
-
-impl AsyncSocket for TokioSocket {
-    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_recv_ready(cx)
-    }
-
-    fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_send_ready(cx)
-    }
-
-    fn try_read<T>(&mut self, operation: impl FnOnce(SocketRef<'_>) -> io::Result<T>) -> io::Result<T> {
-        self.0.try_io(Interest::READABLE, || operation(SocketRef::from(&self.0)))
-    }
-
-    fn try_write<T>(&mut self, operation: impl FnOnce(SocketRef<'_>) -> io::Result<T>) -> io::Result<T> {
-        self.0.try_io(Interest::WRITABLE, || operation(SocketRef::from(&self.0)))
     }
 }
 
