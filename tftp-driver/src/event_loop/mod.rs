@@ -24,7 +24,7 @@ use crate::runtime::Runtime;
 use crate::udp::{BoundSocket, Inbox, Refused, Socket};
 use alarm::Alarm;
 use port::Port;
-use wake::Task;
+use wake::{Source, Task};
 
 /// Size of the buffer that [`Protocol::poll`] writes into, in bytes.
 const OUT_SIZE: usize = 65_535;
@@ -55,13 +55,13 @@ pub struct EventLoop<R: Runtime, P: Protocol, H: JobHandler<P>, E> {
     handler: H,
     on_event: E,
     commands: Option<UnboundedReceiver<P::Command>>,
+    command_source: Source,
     jobs: FuturesUnordered<H::Future>,
+    job_source: Source,
     ports: Vec<Port<R::Socket>>,
     /// Whose turn it is to receive.
     next_port: SocketId,
     inbox: Inbox,
-    /// What is in the inbox may have been sent after a command that is still to be looked for.
-    just_received: bool,
     out: Box<[u8]>,
     stalled: Option<Stalled>,
     alarm: Alarm<R::Timer>,
@@ -117,11 +117,12 @@ where
             handler,
             on_event,
             commands: None,
+            command_source: task.source(),
             jobs: FuturesUnordered::new(),
+            job_source: task.source(),
             ports,
             next_port: 0,
             inbox: Inbox::new(),
-            just_received: false,
             out: vec![0; OUT_SIZE].into_boxed_slice(),
             stalled: None,
             task,
@@ -136,6 +137,7 @@ where
     #[must_use]
     pub fn with_commands(mut self, commands: UnboundedReceiver<P::Command>) -> Self {
         self.commands = Some(commands);
+        self.command_source.raise();
         self
     }
 

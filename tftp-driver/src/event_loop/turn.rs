@@ -43,7 +43,7 @@ where
             if self.finished {
                 return Poll::Ready(Ok(()));
             }
-            if !self.step(cx)? {
+            if !self.step()? {
                 return Poll::Pending;
             }
         }
@@ -93,7 +93,10 @@ where
                 Action::Transmit(transmit) => self.send(transmit, 0, self.now + STALL_PATIENCE),
                 Action::Job(id, job) => match self.handler.handle(id, job) {
                     Handled::Ready(result) => self.protocol.handle_job(self.now, id, result),
-                    Handled::Pending(future) => self.jobs.push(future),
+                    Handled::Pending(future) => {
+                        self.jobs.push(future);
+                        self.job_source.raise();
+                    }
                 },
                 Action::Event(event) => (self.on_event)(event),
                 Action::Wait(deadline) => {
@@ -107,31 +110,19 @@ where
     }
 
     /// Hands one input to the protocol. False if there is none, in which case the task will be woken for the next.
-    fn step(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
-        if !self.just_received
-            && let Some((meta, bytes)) = self.inbox.next()
-        {
+    fn step(&mut self) -> io::Result<bool> {
+        // Before datagrams, which may have been sent because of a command: none that follows a shutdown is served.
+        if let Some(command) = self.next_command() {
+            self.drained = false;
+            self.protocol.handle_command(self.now, command);
+            return Ok(true);
+        }
+        if let Some((meta, bytes)) = self.inbox.next() {
             self.drained = false;
             self.protocol.handle_datagram(self.now, &meta, bytes);
             return Ok(true);
         }
-        if let Some(commands) = &mut self.commands {
-            match commands.poll_next_unpin(cx) {
-                Poll::Ready(Some(command)) => {
-                    self.drained = false;
-                    self.protocol.handle_command(self.now, command);
-                    return Ok(true);
-                }
-                Poll::Ready(None) => self.commands = None,
-                Poll::Pending => {}
-            }
-        }
-        if std::mem::take(&mut self.just_received) {
-            return Ok(true);
-        }
-        if !self.jobs.is_empty()
-            && let Poll::Ready(Some(completion)) = self.jobs.poll_next_unpin(cx)
-        {
+        if let Some(completion) = self.next_completion() {
             let (id, result) = self.handler.finish(completion);
             self.drained = false;
             self.protocol.handle_job(self.now, id, result);
@@ -147,6 +138,36 @@ where
         Ok(self.is_alarm_due())
     }
 
+    fn next_command(&mut self) -> Option<P::Command> {
+        let commands = self.commands.as_mut().filter(|_| self.command_source.take())?;
+        match commands.poll_next_unpin(&mut self.command_source.context()) {
+            Poll::Ready(Some(command)) => {
+                // There may be more.
+                self.command_source.raise();
+                Some(command)
+            }
+            Poll::Ready(None) => {
+                self.commands = None;
+                None
+            }
+            Poll::Pending => None,
+        }
+    }
+
+    /// What a job has ended with, if one has.
+    fn next_completion(&mut self) -> Option<H::Completion> {
+        if !self.job_source.take() {
+            return None;
+        }
+        match self.jobs.poll_next_unpin(&mut self.job_source.context()) {
+            Poll::Ready(Some(completion)) => {
+                self.job_source.raise();
+                Some(completion)
+            }
+            Poll::Ready(None) | Poll::Pending => None,
+        }
+    }
+
     /// Fills the inbox from the next socket that has something. False if none has.
     fn receive(&mut self) -> io::Result<bool> {
         let ports = self.ports.len();
@@ -158,7 +179,6 @@ where
                 Received::Failed => self.counters.receive_errors += 1,
             }
             self.next_port = id + 1;
-            self.just_received = true;
             self.tick();
             return Ok(true);
         }

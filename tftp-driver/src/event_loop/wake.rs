@@ -35,6 +35,11 @@ impl Source {
         Context::from_waker(&self.waker)
     }
 
+    /// Has it asked next time, as if it had been woken.
+    pub(super) fn raise(&self) {
+        self.flag.raised.store(true, Ordering::Relaxed);
+    }
+
     /// Whether it was woken since the last call.
     pub(super) fn take(&self) -> bool {
         self.flag.raised.load(Ordering::Relaxed) && self.flag.raised.swap(false, Ordering::Acquire)
