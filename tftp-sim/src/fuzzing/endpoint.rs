@@ -4,6 +4,7 @@ use std::time::Duration;
 use tftp_proto::endpoint::{FailureKind, Shutdown, SocketRole, TransferId};
 use tftp_proto::wire::{Direction, Mode, Options};
 
+use super::script::Script;
 use crate::bench::{address, ask, server_config};
 use crate::network::Faults;
 use crate::node::Node;
@@ -18,37 +19,16 @@ use crate::world::World;
 ///
 /// If an invariant is broken.
 pub fn endpoint(input: &[u8]) {
-    let mut script = Script(input);
+    let mut script = Script::new(input);
     let mut play = Play::new(script.byte());
     // Long inputs repeat themselves; the fuzzer gains nothing from them.
     for _ in 0..200 {
-        if script.0.is_empty() {
+        if script.is_empty() {
             break;
         }
         play.turn(&mut script);
     }
     play.world.run_to_rest(Duration::from_secs(3600));
-}
-
-/// The input, read byte by byte; zeros follow its end.
-struct Script<'a>(&'a [u8]);
-
-impl<'a> Script<'a> {
-    fn byte(&mut self) -> u8 {
-        let Some((first, rest)) = self.0.split_first() else { return 0 };
-        self.0 = rest;
-        *first
-    }
-
-    fn bytes(&mut self, len: usize) -> &'a [u8] {
-        let (taken, rest) = self.0.split_at(len.min(self.0.len()));
-        self.0 = rest;
-        taken
-    }
-
-    fn pick<T: Copy>(&mut self, among: &[T]) -> T {
-        among[usize::from(self.byte()) % among.len()]
-    }
 }
 
 struct Play {
