@@ -7,6 +7,7 @@
 //!   after every step.
 //! * [`model`]: two [`Transfer`](tftp_proto::transfer::Transfer)s in every way in which they can go: a search.
 //! * [`mod@bench`]: one endpoint on a network that loses nothing and takes no time, for tests that are a dialogue.
+//! * [`mod@reference`]: the protocol once more, to compare an endpoint with.
 //! * [`weak`]: one transfer to a receiver that is weaker than its network.
 //!
 //! Same seed, same trace.
@@ -22,6 +23,7 @@ pub mod network;
 pub mod node;
 pub mod packet;
 pub mod pair;
+pub mod reference;
 pub mod store;
 pub mod trace;
 pub mod weak;

@@ -97,6 +97,11 @@ fn endpoint() {
 }
 
 #[test]
+fn reference() {
+    replay("reference", fuzzing::reference, 800);
+}
+
+#[test]
 fn netascii() {
     replay("netascii", fuzzing::netascii, 500);
 }

@@ -4,11 +4,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tftp_proto::config::Pacing;
 use tftp_proto::endpoint::Outcome;
 use tftp_proto::wire::{Direction, Options};
 use tftp_sim::bench::{Bench, PEER, SERVER, TID, US, ask};
 use tftp_sim::content;
 use tftp_sim::packet::{ack, data, error, oack, rrq, wrq};
+use tftp_sim::store::{Fate, JobKind};
 
 fn file() -> Vec<u8> {
     content::bytes(1, 2000)
@@ -47,6 +49,30 @@ fn a_proved_transfer_is_given_up_after_30_seconds_of_silence() {
     assert_eq!(bench.outcomes(), [Outcome::TimedOut]);
     assert_eq!(bench.store().file("up"), None);
     assert!(!bench.store().is_claimed("up"));
+}
+
+/// Storage is slow where a window goes on, the client asks for the window again, and its first blocks have to be read
+/// again: some leave for the second time and others for the first, in one go.
+#[test]
+fn silence_is_counted_from_new_blocks_also_behind_repeated_ones() {
+    let mut bench = Bench::server_with(|config| config.pacing = Pacing::OFF);
+    bench.store().insert("long", content::bytes(1, 300_000));
+    // The third window spans three reads of 45 blocks, and the last of them takes its time.
+    bench.store().script(JobKind::Read, 4, Fate::After(Duration::from_secs(26)));
+    let (tid, _) = bench.request(PEER, rrq("long", "octet", &[("blksize", "1428"), ("windowsize", "64")]));
+    for block in [0, 64] {
+        assert_eq!(bench.say(PEER, tid, ack(block)).len(), 64);
+    }
+    assert_eq!(bench.say(PEER, tid, ack(128)).len(), 180 - 128, "as much of the window as was read");
+    bench.world.run_for(Duration::from_secs(25));
+    bench.say(PEER, tid, ack(128));
+    bench.world.run_for(Duration::from_millis(1_010));
+    assert_eq!(bench.heard(PEER).len(), 64, "the whole window");
+    bench.world.run_for(Duration::from_secs(29));
+    assert_eq!(bench.active(), 1, "its end was sent 29 s ago for the first time");
+    bench.world.run_for(Duration::from_secs(3));
+    assert_eq!(bench.outcomes(), [Outcome::TimedOut]);
+    bench.rest();
 }
 
 #[test]

@@ -477,8 +477,8 @@ impl<C: AsRef<[u8]>> Sender<C> {
             Some((newest, sent_at)) if sent_at == now => Some((newest, sent_at)),
             Some(_) | None => Some((self.next + repeated, now)),
         };
-        if repeated == 0 {
-            // What was not sent cannot have been answered.
+        if end > self.sent_end {
+            // What was not sent cannot have been answered, whatever left again before it.
             self.retry.listen(now);
         }
         self.next = end;

@@ -1,6 +1,7 @@
 use tftp_proto::netascii::{Decoder, Encoder};
 
 use super::script::Script;
+use crate::reference::{decoded, encoded};
 
 /// Encodes and decodes text in pieces of any size; the result must be that of the whole, and the text must survive.
 ///
@@ -14,31 +15,9 @@ pub fn netascii(input: &[u8]) {
     let cuts: Vec<usize> = (0..4).map(|_| 1 + usize::from(script.byte() % 40)).collect();
     let text = script.rest();
     let wire = encode(text, &cuts);
-    assert_eq!(wire, encoded_plainly(text));
+    assert_eq!(wire, encoded(text));
     assert_eq!(decode(&wire, &cuts), text, "the text comes back");
-    assert_eq!(decode(text, &cuts), decoded_plainly(text), "what a sloppy peer sends");
-}
-
-/// The definition, byte by byte.
-pub(super) fn encoded_plainly(text: &[u8]) -> Vec<u8> {
-    let byte = |byte: &u8| match byte {
-        b'\n' => vec![b'\r', b'\n'],
-        b'\r' => vec![b'\r', 0],
-        other => vec![*other],
-    };
-    text.iter().flat_map(byte).collect()
-}
-
-/// A CR and what follows it: LF ends the line, NUL is swallowed, anything else leaves the CR as it is.
-fn decoded_plainly(wire: &[u8]) -> Vec<u8> {
-    let mut text = Vec::new();
-    let mut place = 0;
-    while let Some(byte) = wire.get(place) {
-        let pair = if *byte == b'\r' { wire.get(place + 1) } else { None };
-        text.push(if pair == Some(&b'\n') { b'\n' } else { *byte });
-        place += if matches!(pair, Some(b'\n' | 0)) { 2 } else { 1 };
-    }
-    text
+    assert_eq!(decode(text, &cuts), decoded(text), "what a sloppy peer sends");
 }
 
 fn encode(text: &[u8], cuts: &[usize]) -> Vec<u8> {

@@ -3,10 +3,10 @@ use std::time::Duration;
 use tftp_proto::transfer::{Ending, Progress, TransferAction};
 use tftp_proto::wire::{ErrorCode, Packet};
 
-use super::netascii::encoded_plainly;
 use super::script::Script;
 use super::solo::Solo;
 use crate::content;
+use crate::reference::encoded;
 
 /// A sender of either role, moved by the input: ACKs of any block, other packets, time, and storage that answers late.
 ///
@@ -23,7 +23,7 @@ pub fn sender(input: &[u8]) {
     let len = usize::from(script.word() % 4000);
     let text = solo.parameters.mode == tftp_proto::wire::Mode::Netascii;
     let file = if text { content::text(1, len) } else { content::bytes(1, len) };
-    let wire = if text { encoded_plainly(&file) } else { file.clone() };
+    let wire = if text { encoded(&file) } else { file.clone() };
     let base = u64::from(solo.opening.is_none());
     let mut play =
         Play { solo, file, wire, base, end: base, sent: 0, reasons: 1, read: None, deadline: None, over: false };

@@ -1,0 +1,144 @@
+//! A file on its way from a client.
+
+use super::Time;
+use super::clock::Clock;
+use super::options::Terms;
+use super::wire::ack;
+
+#[derive(Debug)]
+pub(super) struct Receiving {
+    pub(super) terms: Terms,
+    pub(super) clock: Clock,
+    /// The file as it travels, as far as it has come.
+    pub(super) file: Vec<u8>,
+    /// The last block in order.
+    received: u64,
+    /// After which block the sender's window begins: at least this one, at most that.
+    base: (u64, u64),
+    /// Whether any block of the file has come: then the answer to the request is not repeated.
+    heard: bool,
+    gap_reported: bool,
+    /// An ACK must leave.
+    must: bool,
+    /// An ACK may leave.
+    may: bool,
+    pub(super) stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    Receiving,
+    /// All has come, and storage has not said yet that it is safe.
+    Complete,
+    /// It is.
+    Committed,
+}
+
+/// What DATA brought.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    Fine,
+    TooLong,
+}
+
+impl Receiving {
+    pub(super) fn new(now: Time, terms: Terms) -> Self {
+        let clock = Clock::new(now, terms.timeout, terms.window == 1);
+        Self {
+            clock,
+            terms,
+            file: Vec::new(),
+            received: 0,
+            base: (0, 0),
+            heard: false,
+            gap_reported: false,
+            must: true,
+            may: false,
+            stage: Stage::Receiving,
+        }
+    }
+
+    pub(super) fn hear(&mut self, now: Time, number: u16, payload: &[u8]) -> Heard {
+        if self.stage != Stage::Receiving {
+            return Heard::Fine;
+        }
+        let window = self.terms.window;
+        let next = self.received + 1;
+        let oldest = next.saturating_sub(window).max(1);
+        if let Some(block) = self.terms.block_of(number, next..next + window) {
+            self.heard = true;
+            if block > next {
+                self.must |= !self.gap_reported;
+                self.gap_reported = true;
+                return Heard::Fine;
+            }
+            if payload.len() > self.terms.block {
+                return Heard::TooLong;
+            }
+            self.received = next;
+            self.file.extend_from_slice(payload);
+            self.gap_reported = false;
+            self.clock.progress(now);
+            if payload.len() < self.terms.block {
+                self.stage = Stage::Complete;
+                self.must = false;
+            } else {
+                self.must |= next >= self.base.1 + window;
+                self.may |= next >= self.base.0 + window;
+            }
+        } else if let Some(block) = self.terms.block_of(number, oldest..next) {
+            // The sender has gone back, unless this is an echo.
+            self.base.0 = self.base.0.min(block - 1);
+            self.may |= block >= self.base.0 + window;
+            if !self.clock.may_be_echo(now, window) {
+                self.base.1 = self.base.1.min(block - 1);
+                self.must |= block >= self.base.1 + window;
+            }
+        }
+        Heard::Fine
+    }
+
+    /// The request came again.
+    pub(super) fn repeat(&mut self) {
+        self.must |= !self.heard;
+    }
+
+    pub(super) fn committed(&mut self) {
+        self.stage = Stage::Committed;
+        self.must = true;
+    }
+
+    /// A datagram leaves.
+    pub(super) fn sent(&mut self, now: Time, bytes: &[u8]) {
+        assert_ne!(self.stage, Stage::Complete, "an answer before the file is safe: {self:?}");
+        if !self.must && !self.may {
+            self.clock.expire(now);
+            self.gap_reported = false;
+        }
+        let opening = if self.heard { None } else { self.terms.oack.clone() };
+        assert_eq!(bytes, opening.unwrap_or_else(|| ack(self.last_number())), "{self:?}");
+        (self.must, self.may) = (false, false);
+        self.base = (self.received, self.received);
+        self.clock.sent(now, false);
+    }
+
+    /// The number of the last block that has come.
+    pub(super) fn last_number(&self) -> u16 {
+        self.terms.number(self.received)
+    }
+
+    /// Everything that happens now has happened. `writing`: storage has work, so the peer may have to wait.
+    pub(super) fn settled(&mut self, now: Time, writing: bool) {
+        if self.stage == Stage::Complete {
+            return;
+        }
+        if writing {
+            self.may |= self.must;
+            self.clock.pause();
+            return;
+        }
+        assert!(!self.must, "no ACK was sent: {self:?}");
+        self.may = false;
+        assert!(now <= self.clock.latest(), "nothing was sent again by {now}: {self:?}");
+    }
+}
