@@ -156,6 +156,19 @@ fn a_receiver_reports_a_gap_once_and_at_once() {
     }
 }
 
+/// What came behind the gap shows that the peer has our answer to its request: that is not repeated.
+#[test]
+fn a_gap_before_the_first_block_is_reported_by_ack_0() {
+    for (mut bench, peer, us) in receivers() {
+        assert_eq!(bench.say(peer, us, block(3)), [ack(0)]);
+        assert_eq!(bench.say(peer, us, block(4)), NONE);
+        for number in 1..=3 {
+            assert_eq!(bench.say(peer, us, block(number)), NONE);
+        }
+        assert_eq!(bench.say(peer, us, block(4)), [ack(4)]);
+    }
+}
+
 //= rfc7440#section-4
 //= type=test
 //# The notified DSND SHOULD send a new data block window whose beginning MUST be set based on the ACK received out of
