@@ -56,7 +56,7 @@ pub struct Pacing {
     pub enabled: bool,
     /// Blocks in each of the first trains, at least 1. Default 8.
     pub first_train: u16,
-    /// The pause between the first trains, in whole milliseconds (rounded up), 1 ms to 1 s. Default 2 ms.
+    /// The pause between the first trains, in whole milliseconds (rounded up), 1 ms to 1 s. Default 1 ms.
     pub first_pause: Duration,
 }
 
@@ -64,7 +64,7 @@ impl Pacing {
     /// Every window leaves at once.
     pub const OFF: Self = Self { enabled: false, ..Self::DEFAULT };
 
-    pub(crate) const DEFAULT: Self = Self { enabled: true, first_train: 8, first_pause: Duration::from_millis(2) };
+    pub(crate) const DEFAULT: Self = Self { enabled: true, first_train: 8, first_pause: Duration::from_millis(1) };
 }
 
 impl Default for Pacing {

@@ -9,6 +9,7 @@
 //! * [`mod@bench`]: one endpoint on a network that loses nothing and takes no time, for tests that are a dialogue.
 //! * [`mod@reference`]: the protocol once more, to compare an endpoint with.
 //! * [`weak`]: one transfer to a receiver that is weaker than its network.
+//! * [`golden`]: tables of figures, kept beside the tests.
 //!
 //! Same seed, same trace.
 #![forbid(unsafe_code)]
@@ -17,6 +18,7 @@ pub mod bench;
 pub mod captures;
 pub mod content;
 pub mod fuzzing;
+pub mod golden;
 pub mod ledger;
 pub mod model;
 pub mod network;

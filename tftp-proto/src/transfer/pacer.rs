@@ -22,8 +22,6 @@ use crate::config::Pacing;
 const GROWTH: u16 = 4;
 /// Blocks that a receiver gets time for before the one that shows what is missing.
 const SPARE: u16 = 4;
-/// After so many trains of a first window without the report of a gap, its pauses are halved.
-const EARLY_TRAINS: u16 = 4;
 /// What all pauses of a window together last at most, in milliseconds, if there are not more pauses than that: about as long
 /// as a receiver waits for one that is lost.
 const WINDOW_PAUSES: u16 = 5000;
@@ -34,6 +32,8 @@ const FIRST_ANSWER: u64 = 25_000;
 const STRIKES: u8 = 2;
 const SHORT_STRIKES: u8 = 4;
 const WHOLE_STRIKES: u8 = 4;
+/// So many windows in a row must break off before pauses that were thought to be enough are not.
+const BROKEN: u8 = 3;
 
 /// What is known of the receiver, and where the present window stands.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -221,7 +221,6 @@ impl Pacer {
         match self.stage {
             // A full receiver must have room again for the one block that shows what is missing.
             Stage::Growing if next == 1 && ends => self.pause_for(SPARE).min(self.pause),
-            Stage::Growing if self.proven == 0 && sent >= self.run.step.saturating_mul(EARLY_TRAINS) => self.pause / 2,
             Stage::Settled if ends => self.means().map_or(self.pause, |means| means.last_pause(self.run.step, next)),
             Stage::Growing | Stage::Settled | Stage::Fixed | Stage::Whole { .. } => self.pause,
         }
@@ -309,8 +308,10 @@ impl Pacer {
         self.block_time = Some(match self.block_time {
             None => bound,
             Some(time) if bound <= time => bound,
-            // Perhaps it only answered late: follow slowly.
-            Some(time) if whole => time + (bound - time).min(time / 8),
+            // Perhaps it only answered late: follow slowly. After a question it did, because that came late.
+            Some(time) if whole && !run.asked => time + (bound - time).min(time / 8),
+            // It takes longer than it was thought to.
+            Some(time) if self.stage == Stage::Settled && self.strikes >= BROKEN => time + (bound - time).min(time / 8),
             Some(time) => time,
         });
     }
@@ -335,7 +336,10 @@ impl Pacer {
                 self.train = reach.clamp(1, self.window - 1);
                 self.pause = self.pause_for(self.train);
             }
-            Stage::Settled => self.settle(self.proven),
+            Stage::Settled => {
+                self.strikes = 0;
+                self.settle(self.proven);
+            }
             Stage::Fixed => {}
         }
     }
@@ -355,7 +359,10 @@ impl Pacer {
             // Chance: so much of a window is as good as all of it.
             Stage::Growing if arrived >= self.window / 2 => self.grow(),
             Stage::Growing => self.retreat(),
-            Stage::Settled => self.settle(self.proven),
+            Stage::Settled => {
+                self.strikes = self.strikes.saturating_add(1);
+                self.settle(self.proven);
+            }
             Stage::Whole { confirmed } => {
                 let strikes = self.strike(arrived);
                 let tried = self.proven + 1 == self.window;
@@ -429,6 +436,9 @@ impl Pacer {
     /// Trains of so many blocks arrive, and no longer ones.
     fn settle(&mut self, longest: u16) {
         let before = (self.train, self.pause);
+        if self.stage != Stage::Settled {
+            self.strikes = 0;
+        }
         self.stage = Stage::Settled;
         self.proven = longest.max(1);
         match self.means() {

@@ -188,7 +188,8 @@ impl<C: AsRef<[u8]>> Sender<C> {
             _ if acked >= self.doubtful_end => self.retry.sample_at_most(now - self.started),
             Some(_) | None => self.retry.sample_of_copy(now - self.started),
         }
-        if let Some(pacer) = self.pacer.as_mut().filter(|_| acked > 0) {
+        // The last block is shorter, and says less of the others.
+        if let Some(pacer) = self.pacer.as_mut().filter(|_| acked > 0 && self.last != Some(acked)) {
             pacer.acknowledged(now, acked, self.next);
         }
         self.retry.progress(now);
