@@ -29,6 +29,10 @@ pub struct Case {
     pub policy: OptionPolicy,
     /// Both sides' patience.
     pub timing: Timing,
+    /// The client's, where it is another.
+    pub client_timing: Option<Timing>,
+    /// A client that receives never sends by itself: it waits in silence, however long.
+    pub silent: bool,
     /// Bytes per read of the sender.
     pub read_size: usize,
     /// How long a read or a commit takes at most.
@@ -47,6 +51,8 @@ impl Case {
             options,
             policy: OptionPolicy { size_of_empty_files: true, ..OptionPolicy::default() },
             timing: Timing::default(),
+            client_timing: None,
+            silent: false,
             read_size: 4096,
             storage: Duration::ZERO,
             file,
@@ -105,7 +111,7 @@ pub fn run(case: &Case, mut network: Network, seed: u64, keep_log: bool) -> Verd
         mode: case.mode,
         options: case.options,
         fall_back: true,
-        timing: case.timing,
+        timing: case.client_timing.unwrap_or(case.timing),
     };
     let mut now = Instant::ZERO;
     let mut sides = vec![Side::new(Transfer::ask(now, asking, case.read_size, seed), CLIENT, None)];
@@ -212,7 +218,9 @@ impl Side {
                 None => {}
             }
         }
-        self.transfer.handle_timeout(now);
+        if !self.is_silent(case) {
+            self.transfer.handle_timeout(now);
+        }
         for turn in 0.. {
             assert!(turn < 10_000, "a transfer that never waits");
             match self.transfer.poll(now, out) {
@@ -241,6 +249,7 @@ impl Side {
                     }
                 }
                 TransferAction::Wait(deadline) => {
+                    let deadline = deadline.filter(|_| !self.is_silent(case));
                     assert!(deadline.is_none_or(|deadline| deadline > now), "a deadline in the past");
                     self.deadline = deadline;
                     return;
@@ -251,6 +260,11 @@ impl Side {
                 }
             }
         }
+    }
+
+    fn is_silent(&self, case: &Case) -> bool {
+        let receiving = self.transfer.receiver().is_some_and(|receiver| !receiver.is_complete());
+        case.silent && self.address == CLIENT && receiving
     }
 
     fn next(&self) -> Option<Instant> {
