@@ -16,17 +16,35 @@ pub(crate) fn while_swapping(a: &Path, b: &Path, body: impl FnOnce()) -> bool {
     if swap().is_err() {
         return false;
     }
+    while_repeating(|| swap().unwrap(), body);
+    true
+}
+
+/// Does something in another thread, again and again, until the body is through.
+fn while_repeating(something: impl Fn() + Sync, body: impl FnOnce()) {
+    struct Stop<'a>(&'a AtomicBool);
+    impl Drop for Stop<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
-                swap().unwrap();
+                something();
             }
         });
+        // Also if the body fails: the scope waits for the thread.
+        let _stop = Stop(&done);
         body();
-        done.store(true, Ordering::Relaxed);
     });
-    true
+}
+
+/// Races that must be run: so many, and more until one let the access through.
+pub(crate) fn races(rounds: usize, mut is_through: impl FnMut(usize) -> bool) {
+    let through = (0..rounds).filter(|&round| is_through(round)).count();
+    assert!(through > 0 || (rounds..rounds * 50).any(is_through), "the race never let it through");
 }
 
 #[test]
@@ -34,14 +52,13 @@ fn a_link_swapped_in_while_reading() {
     let fixture = Fixture::new();
     symlink("../outside", fixture.inside("link")).unwrap();
     let ran = while_swapping(&fixture.inside("file"), &fixture.inside("link"), || {
-        let mut read = 0;
-        for _ in 0..3000 {
-            if let Ok(content) = fixture.get("file") {
+        races(3000, |_| {
+            let read = fixture.get("file");
+            read.is_ok_and(|content| {
                 assert_eq!(content, PUBLIC);
-                read += 1;
-            }
-        }
-        assert!(read > 0, "the race never let a read through");
+                true
+            })
+        });
     });
     if !ran {
         skipped("a_link_swapped_in_while_reading", "the file system cannot exchange names");
@@ -53,15 +70,13 @@ fn a_directory_swapped_for_a_link_while_reading_and_writing() {
     let fixture = Fixture::new();
     symlink("../elsewhere", fixture.inside("link")).unwrap();
     let ran = while_swapping(&fixture.inside("dir"), &fixture.inside("link"), || {
-        let mut written = 0;
-        for _ in 0..500 {
+        races(500, |_| {
             if let Ok(content) = fixture.get("dir/file") {
                 assert_ne!(content, SECRET);
             }
-            written += usize::from(fixture.put("dir/file", b"written").is_ok());
-            written += usize::from(fixture.put("dir/../dir/new", b"written").is_ok());
-        }
-        assert!(written > 0, "the race never let a write through");
+            let written = ["dir/file", "dir/../dir/new"].map(|name| fixture.put(name, b"written").is_ok());
+            written.contains(&true)
+        });
     });
     if !ran {
         skipped("a_directory_swapped_for_a_link_while_reading_and_writing", "the file system cannot exchange names");
@@ -90,20 +105,17 @@ fn a_component_that_moves_up_while_it_is_resolved() {
     let fixture = Fixture::new();
     fs::create_dir_all(fixture.inside("a/b/c")).unwrap();
     let moved = fixture.outside("elsewhere/c");
-    let (here, done) = (fixture.inside("a/b/c"), AtomicBool::new(false));
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                fs::rename(&here, &moved).unwrap();
-                fs::rename(&moved, &here).unwrap();
-            }
-        });
+    let here = fixture.inside("a/b/c");
+    let there_and_back = || {
+        fs::rename(&here, &moved).unwrap();
+        fs::rename(&moved, &here).unwrap();
+    };
+    while_repeating(there_and_back, || {
         for _ in 0..3000 {
             // From `elsewhere/c`, these would be `outside` and `elsewhere/file`.
             assert!(fixture.get("a/b/c/../../outside").is_err());
             assert!(fixture.get("a/b/c/../file").is_err());
         }
-        done.store(true, Ordering::Relaxed);
     });
     fixture.assert_outside_untouched();
 }
