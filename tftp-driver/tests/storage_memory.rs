@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use futures_lite::future::block_on;
+use tftp_driver::storage::names::canonical;
 use tftp_driver::storage::{
     BoxStorage, Context, Generated, GeneratedAsync, Memory, Owner, ReadRequest, Reader, Storage, StorageError, Usage,
     WritePolicy, WriteRequest, Writer, conformance,
@@ -57,6 +58,33 @@ fn generated_content_conforms() {
         async move { Ok(cx.run(move || made).await?) }
     });
     block_on(conformance::readable(later, "any", &content, &Context::inline())).unwrap();
+    // A closure gets the client's name as it came, and looks up the canonical one.
+    let known = Generated::new(move |request: &ReadRequest| match &canonical(&request.name)?[..] {
+        b"known" => Ok(content.clone()),
+        _ => Err(StorageError::NotFound),
+    });
+    block_on(async {
+        conformance::attack(known.clone(), "known", &Context::inline()).await.unwrap();
+        conformance::read_only(known, "known", &Context::inline()).await.unwrap();
+    });
+}
+
+#[test]
+fn memory_that_takes_no_uploads_conforms() {
+    let memory = Memory::builder().build();
+    memory.insert("boot/large", pattern()).unwrap();
+    block_on(async {
+        let cx = Context::inline();
+        conformance::readable(memory.clone(), "boot/large", &pattern(), &cx).await.unwrap();
+        conformance::attack(memory.clone(), "boot/large", &cx).await.unwrap();
+        let denying = Memory::builder().write_policy(WritePolicy::READ_ONLY).build();
+        denying.insert("boot/large", pattern()).unwrap();
+        conformance::read_only(denying, "boot/large", &cx).await.unwrap();
+    });
+}
+
+fn pattern() -> Vec<u8> {
+    (0..300_000).map(|i| (i % 251) as u8).collect()
 }
 
 #[test]

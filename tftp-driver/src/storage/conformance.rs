@@ -1,5 +1,16 @@
 //! What every storage must honour, as checks that any back end's tests can run.
 //!
+//! | check | for |
+//! |---|---|
+//! | [`writable`] | storage that takes uploads: all rules, from empty storage |
+//! | [`uploads`] | the same without the rules of names: layers that change names |
+//! | [`readable`] | any file of any storage: reads of it |
+//! | [`read_only`] | storage that takes no uploads |
+//! | [`attack`] | any storage with a file in it: names that must not be read |
+//!
+//! Every check says which rule was broken, and how. That they find what they are for is tested, too, with storage that has
+//! one fault at a time.
+//!
 //! ```
 //! use tftp_driver::storage::{Context, Memory, conformance};
 //!
@@ -9,6 +20,7 @@
 //! # futures_lite::future::block_on(check).unwrap();
 //! ```
 
+mod names;
 mod reading;
 mod writing;
 
@@ -49,9 +61,20 @@ impl std::error::Error for Failure {}
 ///
 /// The first rule that was broken.
 pub async fn writable<S: Storage>(make: impl Fn(WritePolicy) -> S, cx: &Context) -> Result<(), Failure> {
+    uploads(&make, cx).await?;
+    names(&make, cx).await
+}
+
+/// The rules of [`writable`] but those of names: for layers that change names as they please.
+///
+/// # Errors
+///
+/// The first rule that was broken.
+pub async fn uploads<S: Storage>(make: impl Fn(WritePolicy) -> S, cx: &Context) -> Result<(), Failure> {
     let any = || Bench { storage: make(WritePolicy::ANY), cx };
     writing::comes_back_whole(&any()).await?;
     writing::invisible_until_commit(&any()).await?;
+    writing::replaced_whole(&any()).await?;
     writing::abort_leaves_nothing(&any()).await?;
     writing::drop_leaves_nothing(&any()).await?;
     writing::writes_are_sequential(&any()).await?;
@@ -60,14 +83,26 @@ pub async fn writable<S: Storage>(make: impl Fn(WritePolicy) -> S, cx: &Context)
     writing::names_are_independent(&any()).await?;
     writing::readers_keep_their_version(&any()).await?;
     let with = |policy| Bench { storage: make(policy), cx };
-    writing::read_only(&with(WritePolicy::READ_ONLY)).await?;
+    writing::read_only(&with(WritePolicy::READ_ONLY), "a").await?;
     writing::create_only(&with(WritePolicy::CREATE)).await?;
     writing::overwrite_only(&with(WritePolicy::OVERWRITE)).await?;
     writing::largest_size(&with(WritePolicy::ANY.with_max_size(1000))).await?;
     reading::unknown_name(&any()).await
 }
 
-/// Checks that the file `name` of `storage` reads as `content`, whatever is asked in whatever order.
+async fn names<S: Storage>(make: impl Fn(WritePolicy) -> S, cx: &Context) -> Result<(), Failure> {
+    let any = || Bench { storage: make(WritePolicy::ANY), cx };
+    names::one_file_by_every_spelling(&any()).await?;
+    names::every_part_counts(&any()).await?;
+    names::dots_are_legal(&any()).await?;
+    names::none_is_written(&any()).await?;
+    let kept = any();
+    expect("a file can be written", names::KEPT, kept.put(names::KEPT, b"kept", 512).await)?;
+    names::none_is_read(&kept, names::KEPT.as_bytes()).await
+}
+
+/// Checks that the file `name` of `storage` reads as `content`, whatever is asked in whatever order and by how many. It
+/// finds most with a file of several hundred kilobytes.
 ///
 /// # Errors
 ///
@@ -75,7 +110,37 @@ pub async fn writable<S: Storage>(make: impl Fn(WritePolicy) -> S, cx: &Context)
 pub async fn readable<S: Storage>(storage: S, name: &str, content: &[u8], cx: &Context) -> Result<(), Failure> {
     let bench = Bench { storage, cx };
     reading::exact_reads(&bench, name, content).await?;
-    reading::same_offset_again(&bench, name, content).await
+    reading::same_offset_again(&bench, name, content).await?;
+    reading::readers_are_independent(&bench, name, content).await
+}
+
+/// Checks that `storage` takes no upload, neither of a new file nor of `name`, which is one that it has.
+///
+/// # Errors
+///
+/// The first rule that was broken.
+pub async fn read_only<S: Storage>(storage: S, name: &str, cx: &Context) -> Result<(), Failure> {
+    let bench = Bench { storage, cx };
+    for name in [name, "new", "new/new"] {
+        writing::read_only(&bench, name).await?;
+    }
+    Ok(())
+}
+
+/// Checks that no hostile name is that of a file: neither one that leads upwards, in any spelling, nor one that would
+/// become `name` by decoding, translating or cutting it. `name` is a file that `storage` has; others that it has must not have
+/// one of these names by right.
+///
+/// # Errors
+///
+/// The first rule that was broken.
+pub async fn attack<S: Storage>(storage: S, name: &str, cx: &Context) -> Result<(), Failure> {
+    let bench = Bench { storage, cx };
+    expect("the file is there", name, bench.reader(name).await)?;
+    names::none_is_read(&bench, name.as_bytes()).await?;
+    reading::unknown_name(&bench).await?;
+    // Whatever was asked has done it no harm.
+    expect("the file is still there", name, bench.reader(name).await).map(drop)
 }
 
 /// Storage under test, and how the checks use it.
@@ -89,8 +154,8 @@ fn peer() -> SocketAddr {
 }
 
 impl<S: Storage> Bench<'_, S> {
-    async fn reader(&self, name: &str) -> Result<S::Reader, StorageError> {
-        self.storage.open_read(&ReadRequest::new(name, peer()), self.cx).await
+    async fn reader(&self, name: impl AsRef<[u8]>) -> Result<S::Reader, StorageError> {
+        self.storage.open_read(&ReadRequest::new(name.as_ref(), peer()), self.cx).await
     }
 
     async fn writer(&self, name: &str, owner: u64) -> Result<S::Writer, StorageError> {
@@ -103,7 +168,7 @@ impl<S: Storage> Bench<'_, S> {
     }
 
     /// Reads a whole file in pieces of `len` bytes.
-    async fn get(&self, name: &str, len: usize) -> Result<Vec<u8>, StorageError> {
+    async fn get(&self, name: impl AsRef<[u8]>, len: usize) -> Result<Vec<u8>, StorageError> {
         let mut reader = self.reader(name).await?;
         let mut content = Vec::new();
         loop {

@@ -92,6 +92,17 @@ fn nothing_is_reached_that_is_not_reached_by_its_own_name() {
 }
 
 #[test]
+fn a_name_that_ends_like_a_directorys_is_no_file_in_any_case() {
+    let fixture = Fixture::new();
+    let directory = folding(&fixture);
+    for name in ["file/", "FILE/", "file/.", "File//", "dir/FILE/"] {
+        assert!(get(&directory, name).is_err(), "{name}");
+        assert!(put(&directory, name, b"new").is_err(), "{name}");
+    }
+    assert!(get(&directory, "Dir/./FILE").is_ok());
+}
+
+#[test]
 fn uploads_go_to_the_file_that_a_reader_would_get() {
     let fixture = Fixture::new();
     let directory = folding(&fixture);

@@ -22,10 +22,17 @@ mod versions;
 use std::cell::RefCell;
 
 use support::{Fixture, pool};
-use tftp_driver::storage::{AbsoluteLinks, BoxStorage, Context, Directory, DirectoryBuilder, Storage, conformance};
+use tftp_driver::storage::{
+    AbsoluteLinks, BoxStorage, Context, Directory, DirectoryBuilder, Storage, WritePolicy, conformance,
+};
 
 /// Runs the rules of every storage on fresh directories, opened as `open` says.
 fn conforms<S: Storage>(cx: &Context, open: impl Fn(DirectoryBuilder) -> S) {
+    fresh(open, |make| futures_lite::future::block_on(conformance::writable(make, cx)).unwrap());
+}
+
+/// Runs a check on fresh directories, which must leave no temporary file.
+fn fresh<S: Storage>(open: impl Fn(DirectoryBuilder) -> S, check: impl FnOnce(&dyn Fn(WritePolicy) -> S)) {
     let homes = RefCell::new(Vec::new());
     let make = |policy| {
         let home = tempfile::tempdir().unwrap();
@@ -33,7 +40,7 @@ fn conforms<S: Storage>(cx: &Context, open: impl Fn(DirectoryBuilder) -> S) {
         homes.borrow_mut().push(home);
         storage
     };
-    futures_lite::future::block_on(conformance::writable(make, cx)).unwrap();
+    check(&make);
     let left: Vec<_> = homes.borrow().iter().flat_map(|home| support::temporaries(home.path())).collect();
     assert!(left.is_empty(), "{left:?}");
 }
@@ -66,7 +73,9 @@ fn directory_that_ignores_case_and_makes_directories_conforms() {
 #[test]
 fn directory_that_follows_absolute_links_conforms() {
     if Fixture::following_links().is_some() {
-        conforms(&pool(), |builder| builder.absolute_links(AbsoluteLinks::FromRoot).open().unwrap());
+        // Not the rules of names: the root is its own parent, as / is.
+        let open = |builder: DirectoryBuilder| builder.absolute_links(AbsoluteLinks::FromRoot).open().unwrap();
+        fresh(open, |make| futures_lite::future::block_on(conformance::uploads(make, &pool())).unwrap());
     }
 }
 
@@ -75,4 +84,19 @@ fn a_root_that_is_missing_or_a_file_is_refused() {
     let fixture = Fixture::new();
     assert!(Directory::open(fixture.outside("nothing")).is_err());
     assert!(Directory::open(fixture.inside("file")).is_err());
+}
+
+#[test]
+fn a_read_only_directory_conforms() {
+    let fixture = Fixture::new();
+    let content = vec![b'x'; 300_000];
+    std::fs::write(fixture.inside("large"), &content).unwrap();
+    for ignore_case in [false, true] {
+        let open = || Directory::builder(fixture.inside("")).ignore_case(ignore_case).open().unwrap();
+        futures_lite::future::block_on(async {
+            conformance::readable(open(), "large", &content, &pool()).await.unwrap();
+            conformance::read_only(open(), "large", &pool()).await.unwrap();
+            conformance::attack(open(), "large", &pool()).await.unwrap();
+        });
+    }
 }

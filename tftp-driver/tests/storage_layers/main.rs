@@ -3,8 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // Helpers of tests are not tests to clippy.
 
 mod clients;
-#[cfg(all(unix, feature = "name-rules", feature = "networks", feature = "unique-names"))]
-mod escapes;
 mod fallback;
 mod names;
 mod quota;

@@ -27,6 +27,11 @@ fn large_objects_read_exactly() {
         let store = Watched::default();
         store.insert("pre/fix/large", content.clone());
         let storage = open(store.storage().cache_bytes(cache).read_buffer_bytes(buffers));
-        block_on(conformance::readable(storage, "large", &content, &Context::inline())).unwrap();
+        block_on(async {
+            let cx = Context::inline();
+            conformance::readable(storage.clone(), "large", &content, &cx).await.unwrap();
+            conformance::read_only(storage.clone(), "large", &cx).await.unwrap();
+            conformance::attack(storage, "large", &cx).await.unwrap();
+        });
     }
 }

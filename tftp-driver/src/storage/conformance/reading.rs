@@ -57,3 +57,31 @@ pub(super) async fn same_offset_again<S: Storage>(
     }
     Ok(())
 }
+
+pub(super) async fn readers_are_independent<S: Storage>(
+    bench: &Bench<'_, S>,
+    name: &str,
+    content: &[u8],
+) -> Result<(), Failure> {
+    const RULE: &str = "readers of one file do not disturb each other";
+    let mut first = expect(RULE, "open", bench.reader(name).await)?;
+    let mut second = expect(RULE, "open beside another", bench.reader(name).await)?;
+    // The one forwards, piece by piece, the other backwards, and one that comes and goes.
+    let step = content.len().div_ceil(40).max(1);
+    for start in (0..content.len()).step_by(step) {
+        let back = content.len().saturating_sub(start + step);
+        for (reader, from) in [(&mut first, start), (&mut second, back)] {
+            let expected = &content[from..(from + step).min(content.len())];
+            let piece = expect(RULE, "read", read(reader, from as u64, expected.len()).await)?;
+            expect_bytes(RULE, &format!("at {from}"), &piece, expected)?;
+        }
+        if start % 5 == 0 {
+            let mut third = expect(RULE, "open a third", bench.reader(name).await)?;
+            let piece = expect(RULE, "read", read(&mut third, back as u64, 100).await)?;
+            expect_bytes(RULE, "a third", &piece, &content[back..(back + 100).min(content.len())])?;
+        }
+    }
+    drop(first);
+    let piece = expect(RULE, "once the other is gone", read(&mut second, 0, step).await)?;
+    expect_bytes(RULE, "once the other is gone", &piece, &content[..step.min(content.len())])
+}

@@ -29,6 +29,7 @@ pub(super) async fn comes_back_whole<S: Storage>(bench: &Bench<'_, S>) -> Result
         expect_bytes(RULE, &name, &expect(RULE, &name, bench.get(&name, 8192).await)?, &content)?;
         super::reading::exact_reads(bench, &name, &content).await?;
         super::reading::same_offset_again(bench, &name, &content).await?;
+        super::reading::readers_are_independent(bench, &name, &content).await?;
     }
     Ok(())
 }
@@ -42,6 +43,18 @@ pub(super) async fn invisible_until_commit<S: Storage>(bench: &Bench<'_, S>) -> 
     expect_error(RULE, "before the commit", bench.reader("a").await, not_found)?;
     expect(RULE, "commit", writer.commit().await)?;
     expect_bytes(RULE, "after the commit", &expect(RULE, "get", bench.get("a", 4096).await)?, &content)
+}
+
+pub(super) async fn replaced_whole<S: Storage>(bench: &Bench<'_, S>) -> Result<(), Failure> {
+    const RULE: &str = "a replaced file is the new one and nothing of the old";
+    for (seed, size) in [(20, 70_000), (21, 100), (22, 0), (23, 300_000), (24, 299_999)] {
+        let content = pattern(seed, size);
+        expect(RULE, "put", bench.put("a", &content, 1428).await)?;
+        let what = format!("a version of {size} bytes");
+        expect_bytes(RULE, &what, &expect(RULE, &what, bench.get("a", 4096).await)?, &content)?;
+        super::reading::exact_reads(bench, "a", &content).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn abort_leaves_nothing<S: Storage>(bench: &Bench<'_, S>) -> Result<(), Failure> {
@@ -71,10 +84,13 @@ async fn replaced_version_survives<S: Storage, F: Future<Output = ()>>(
     let content = pattern(4, 5000);
     expect(rule, "put", bench.put("b", &content, 512).await)?;
     let mut writer = expect(rule, "open to replace", bench.writer("b", 1).await)?;
+    expect_bytes(rule, "the old file", &expect(rule, "at the beginning", bench.get("b", 4096).await)?, &content)?;
     expect(rule, "write", fill(&mut writer, &pattern(5, 200_000), 1428).await)?;
+    expect_bytes(rule, "the old file", &expect(rule, "meanwhile", bench.get("b", 4096).await)?, &content)?;
     end(writer).await;
     expect_bytes(rule, "the old file", &expect(rule, "get", bench.get("b", 4096).await)?, &content)?;
-    expect(rule, "put again", bench.put("b", &pattern(6, 10), 512).await)
+    expect(rule, "put again", bench.put("b", &pattern(6, 10), 512).await)?;
+    expect_bytes(rule, "the new file", &expect(rule, "get", bench.get("b", 4096).await)?, &pattern(6, 10))
 }
 
 pub(super) async fn writes_are_sequential<S: Storage>(bench: &Bench<'_, S>) -> Result<(), Failure> {
@@ -154,9 +170,11 @@ pub(super) async fn readers_keep_their_version<S: Storage>(bench: &Bench<'_, S>)
     expect_bytes(RULE, "a new reader", &expect(RULE, "get", bench.get("a", 4096).await)?, &new)
 }
 
-pub(super) async fn read_only<S: Storage>(bench: &Bench<'_, S>) -> Result<(), Failure> {
+pub(super) async fn read_only<S: Storage>(bench: &Bench<'_, S>, name: &str) -> Result<(), Failure> {
     const RULE: &str = "read-only storage takes no upload";
-    expect_error(RULE, "open", bench.writer("a", 1).await, |error| matches!(error, StorageError::AccessDenied(_)))
+    let denied = |error: &StorageError| matches!(error, StorageError::AccessDenied(_));
+    expect_error(RULE, name, bench.writer(name, 1).await, denied)?;
+    expect_error(RULE, name, bench.writer_of(name, 0).await, denied)
 }
 
 pub(super) async fn create_only<S: Storage>(bench: &Bench<'_, S>) -> Result<(), Failure> {

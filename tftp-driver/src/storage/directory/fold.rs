@@ -24,6 +24,11 @@ pub(super) fn spelled(root: &Root, path: &Path) -> PathBuf {
             other => spelled.push(other),
         }
     }
+    let whole = path.as_os_str().as_encoded_bytes();
+    if whole.ends_with(b"/") || whole.ends_with(b"/.") {
+        // Components end before it, but only a directory may be named so.
+        spelled.push("");
+    }
     spelled
 }
 
