@@ -125,3 +125,17 @@ fn layers_go_over_it_as_over_any_other() {
     assert_eq!(get(&files, "twice").unwrap(), b"the second");
     block_on(conformance::readable(files, "boot/large", &content(), &Context::inline())).unwrap();
 }
+
+#[test]
+fn the_guide_shows_what_is_there() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // Not there where the crate was unpacked alone.
+    let Ok(guide) = fs::read_to_string(here.join("../docs/storage.md")) else { return };
+    let sources = [include_str!("../examples/support/archive.rs"), include_str!("storage_archive.rs")];
+    let mut excerpts = 0;
+    for excerpt in guide.split("```rust\n").skip(1).map(|rest| rest.split("```").next().unwrap()) {
+        assert!(sources.iter().any(|source| source.contains(excerpt)), "no longer so:\n{excerpt}");
+        excerpts += 1;
+    }
+    assert!(excerpts >= 4, "{excerpts}");
+}
