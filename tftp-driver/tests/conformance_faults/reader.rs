@@ -48,7 +48,7 @@ impl FaultyReader {
             Fault::TheEndIsAnError if offset == end => return error(io::ErrorKind::UnexpectedEof),
             Fault::BeyondTheEndIsAnError if offset > end => return error(io::ErrorKind::UnexpectedEof),
             Fault::NoBytesAreAnError if len == 0 => return error(io::ErrorKind::InvalidInput),
-            Fault::EveryOtherReadFails if self.reads % 2 == 0 => return error(io::ErrorKind::Other),
+            Fault::EveryOtherReadFails if self.reads.is_multiple_of(2) => return error(io::ErrorKind::Other),
             Fault::AtOnceHasAnEffect if self.declined => offset = end,
             Fault::ReaderSeesTheNewVersion => content = self.shared.file(&self.name).unwrap_or_default(),
             _ => {}

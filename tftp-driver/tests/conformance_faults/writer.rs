@@ -62,7 +62,7 @@ impl FaultyWriter {
             (Fault::OldTailIsKept, _) if old.len() > content.len() => content.extend_from_slice(&old[content.len()..]),
             (Fault::HintCuts, Some(hint)) => content.truncate(usize::try_from(hint).unwrap_or(usize::MAX)),
             (Fault::HintFills, Some(hint)) if hint > 0 => {
-                content.resize(usize::try_from(hint.min(1 << 20)).unwrap(), 0)
+                content.resize(usize::try_from(hint.min(1 << 20)).unwrap(), 0);
             }
             (Fault::FilesShareTheirContent, _) => {
                 for (name, _) in self.shared.memory.list() {

@@ -146,10 +146,11 @@ pub(super) async fn none_is_written<S: Storage>(bench: &Bench<'_, S>) -> Result<
 pub(super) async fn dots_are_legal<S: Storage>(bench: &Bench<'_, S>) -> Result<(), Failure> {
     const RULE: &str = "dots and signs within a name are legal";
     for name in ["a..b", "...", "..a", "a.", "%n%s%x", "a b", "caf\u{e9}", "-rf"] {
-        if cfg!(windows) && name.ends_with('.') {
-            continue;
+        match bench.put(name, name.as_bytes(), 512).await {
+            // Windows and Azure would drop the last dot.
+            Err(StorageError::InvalidName(_)) if name.ends_with('.') => continue,
+            result => expect(RULE, name, result)?,
         }
-        expect(RULE, name, bench.put(name, name.as_bytes(), 512).await)?;
         expect_bytes(RULE, name, &expect(RULE, name, bench.get(name, 512).await)?, name.as_bytes())?;
     }
     Ok(())
