@@ -61,6 +61,7 @@
 
 mod chunks;
 mod dally;
+mod meter;
 mod pace;
 mod pacer;
 mod receiver;

@@ -5,8 +5,7 @@
 //!
 //! * A report of a gap says how much of a train arrived. A train that may be too long never ends its window: a block
 //!   follows it after a pause, so that the loss is reported at once and not by a timer that runs out.
-//! * From the last train to the ACK of the whole window passes a round trip and the time for what was still queued;
-//!   from the first train to it, at least the time for all of the window. Both bound the time for one block.
+//! * How long it took bounds the time for one block ([`Meter`]).
 //!
 //! So trains start short and grow with every acknowledgement, until a whole window is one train and nothing is left to
 //! do, or until a train has broken off twice in the same place: a lost datagram breaks off anywhere. From then on trains
@@ -14,6 +13,7 @@
 
 use core::time::Duration;
 
+use super::meter::{Meter, Sample};
 use super::pace::{MAX_PAUSE, Means, Pace, SHORT, pause_for, whole_millis};
 use crate::Instant;
 use crate::config::Pacing;
@@ -25,8 +25,6 @@ const SPARE: u16 = 4;
 /// What all pauses of a window together last at most, in milliseconds, if there are not more pauses than that: about as long
 /// as a receiver waits for one that is lost.
 const WINDOW_PAUSES: u16 = 5000;
-/// The receiver's time for its first answer, at most, in nanoseconds.
-const FIRST_ANSWER: u64 = 25_000;
 /// So many trains must break off in the same place before it is the receiver's doing and not chance: two that were longer
 /// than any before; more of the shortest, and of windows that used to arrive whole.
 const STRIKES: u8 = 2;
@@ -54,10 +52,7 @@ pub(super) struct Pacer {
     timeouts: u8,
     /// Whether anything was ever missing.
     lossy: bool,
-    /// The receiver's time for one block in nanoseconds: never less than the true one, if the round trip is right.
-    block_time: Option<u64>,
-    /// The round trip of the first answer, in nanoseconds, or a shorter one that was seen since.
-    round_trip: Option<u64>,
+    meter: Meter,
     /// What was learned and not told yet.
     news: bool,
     /// The next run repeats what a timer gave up.
@@ -115,8 +110,7 @@ impl Pacer {
             strikes: 0,
             timeouts: 0,
             lossy: false,
-            block_time: None,
-            round_trip: None,
+            meter: Meter::default(),
             news: false,
             blind: false,
             run: Run::default(),
@@ -140,7 +134,7 @@ impl Pacer {
         } else if pace.pause_millis() > 0 {
             self.stage = Stage::Settled;
             self.pause = pace.pause_millis();
-            self.block_time = Some(u64::from(self.pause) * 1_000_000 / u64::from(self.train));
+            self.meter.assume(u64::from(self.pause) * 1_000_000 / u64::from(self.train));
         }
     }
 
@@ -233,8 +227,8 @@ impl Pacer {
         if !trying || self.run.asked || sent < self.window {
             return None;
         }
-        let work = self.block_time.unwrap_or(0).saturating_mul(u64::from(self.window));
-        let late = work.saturating_add(self.round_trip.unwrap_or(0)).saturating_mul(5) / 4;
+        let work = self.meter.block_time().unwrap_or(0).saturating_mul(u64::from(self.window));
+        let late = work.saturating_add(self.meter.round_trip()).saturating_mul(5) / 4;
         Some(Duration::from_millis(1 + late.div_ceil(1_000_000)))
     }
 
@@ -258,7 +252,7 @@ impl Pacer {
 
     /// The answer to the opening came.
     pub(super) fn answered(&mut self, round_trip: Duration) {
-        self.round_trip = Some(nanos(round_trip));
+        self.meter.answered(round_trip);
     }
 
     /// Everything up to and with `acked` has arrived; `next` is the block after the last one sent.
@@ -269,7 +263,7 @@ impl Pacer {
         }
         let arrived = u16::try_from(acked + 1 - run.start).unwrap_or(u16::MAX);
         let whole = acked + 1 == next;
-        self.time_blocks(now, acked, arrived, whole);
+        self.measure(now, acked, arrived, whole);
         // What it took to bring a block that went out twice is not known.
         let whole = whole && !run.asked;
         let arrived = if run.asked { arrived.saturating_sub(1) } else { arrived };
@@ -287,32 +281,23 @@ impl Pacer {
         }
     }
 
-    /// Learns the receiver's time for a block.
-    fn time_blocks(&mut self, now: Instant, acked: u64, arrived: u16, whole: bool) {
+    fn measure(&mut self, now: Instant, acked: u64, arrived: u16, whole: bool) {
         let run = self.run;
-        let since_start = nanos(now - run.started);
-        let since_last = nanos(now - run.sent_at);
-        if whole {
-            self.round_trip = Some(self.round_trip.map_or(since_last, |shortest| shortest.min(since_last)));
-        }
-        let round_trip = self.round_trip.unwrap_or(0);
         // The block that revealed a gap was worked on, too.
-        let revealing = u64::from(!whole);
-        let mut bound = since_start.saturating_sub(round_trip) / (u64::from(arrived) + revealing).max(1);
-        let last = (acked + 1).saturating_sub(run.train_start) + revealing;
-        if acked + 1 >= run.train_start && last > 0 {
-            // The first answer took some work, too.
-            let shorter = round_trip - (round_trip / 8).min(FIRST_ANSWER);
-            bound = bound.min(since_last.saturating_sub(shorter) / last);
-        }
-        self.block_time = Some(match self.block_time {
-            None => bound,
-            Some(time) if bound <= time => bound,
-            // Perhaps it only answered late: follow slowly. After a question it did, because that came late.
-            Some(time) if whole && !run.asked => time + (bound - time).min(time / 8),
-            // It takes longer than it was thought to.
-            Some(time) if self.stage == Stage::Settled && self.strikes >= BROKEN => time + (bound - time).min(time / 8),
-            Some(time) => time,
+        let revealing = u16::from(!whole);
+        let of_last_train = match (acked + 1).checked_sub(run.train_start) {
+            Some(blocks) => blocks + u64::from(revealing),
+            None => 0,
+        };
+        // The answer to a question came late; pauses that break off every window are too short.
+        let too_short = self.stage == Stage::Settled && self.strikes >= BROKEN;
+        self.meter.learn(&Sample {
+            blocks: arrived.saturating_add(revealing),
+            of_last_train,
+            since_start: now - run.started,
+            since_last_train: now - run.sent_at,
+            whole,
+            may_be_longer: whole && !run.asked || too_short,
         });
     }
 
@@ -449,15 +434,11 @@ impl Pacer {
     }
 
     fn pause_for(&self, train: u16) -> u16 {
-        self.block_time.map_or(self.pause, |time| pause_for(train, time))
+        self.meter.block_time().map_or(self.pause, |time| pause_for(train, time))
     }
 
     fn means(&self) -> Option<Means> {
-        let (window, longest, round_trip) = (self.window, self.proven, self.round_trip.unwrap_or(0));
-        Some(Means { window, longest, block_time: self.block_time?, round_trip })
+        let (block_time, round_trip) = (self.meter.block_time()?, self.meter.round_trip());
+        Some(Means { window: self.window, longest: self.proven, block_time, round_trip })
     }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
