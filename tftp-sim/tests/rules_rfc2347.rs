@@ -278,6 +278,25 @@ fn a_client_tries_again_without_options_after_error_8() {
     bench.rest();
 }
 
+/// It answers the request with options, which nobody waits for any more.
+#[test]
+fn a_late_copy_of_error_8_neither_ends_nor_repeats_the_request_without_options() {
+    let mut bench = Bench::client();
+    let id = bench.get("f", Options { block_size: Some(1024), ..Options::NONE });
+    bench.heard(SERVER);
+    bench.say(TID, US, error(8, "no options please"));
+    assert_eq!(bench.heard(SERVER), [rrq("f", "octet", &[])]);
+    for _ in 0..3 {
+        assert_eq!(bench.say(TID, US, error(8, "no options please")), NONE);
+        assert_eq!(bench.heard(SERVER), NONE);
+    }
+    assert_eq!(bench.outcomes(), []);
+    let tid = tftp_sim::bench::address([10, 0, 0, 1], 50_002);
+    assert_eq!(bench.say(tid, US, data(1, b"x")), [ack(1)]);
+    assert_eq!(bench.store().received(id), Some(&b"x"[..]));
+    bench.rest();
+}
+
 //= rfc2347#negotiation-protocol
 //= type=test
 //# In the event that a server returns an error for a request which carries an option, the client may attempt to repeat
