@@ -1,5 +1,7 @@
 //! One transfer alone, in either role, up to where the file begins to move.
 
+use std::time::Duration;
+
 use tftp_proto::Instant;
 use tftp_proto::client::Asking;
 use tftp_proto::config::{OptionPolicy, Pacing, Timing};
@@ -77,6 +79,11 @@ impl Solo {
     /// The block within these that a number on the wire stands for.
     pub(super) fn block(&self, number: u16, mut among: std::ops::Range<u64>) -> Option<u64> {
         among.find(|block| self.number(*block) == number)
+    }
+
+    /// The longest that the transfer may go on when nothing comes any more: patience and dallying, or a few retries.
+    pub(super) fn patience(&self) -> Duration {
+        self.parameters.timeout.unwrap_or_default().max(Timing::default().max_timeout) * 12
     }
 
     pub(super) fn window(&self) -> u64 {
