@@ -79,8 +79,13 @@ impl Remote {
     pub(crate) fn complete_name(&mut self, local: Option<&[u8]>) -> Result<(), Failure> {
         if self.path.is_empty() || self.path.ends_with(b"/") {
             let name = local.filter(|name| !name.is_empty()).ok_or_else(|| {
-                Failure::usage("the path on the server is missing")
-                    .hint("give it as tftp://HOST[:PORT]/PATH or as an argument of its own: HOST[:PORT] PATH")
+                if self.path.is_empty() {
+                    Failure::usage("the path on the server is missing")
+                        .hint("give it as tftp://HOST[:PORT]/PATH or as an argument of its own: HOST[:PORT] PATH")
+                } else {
+                    let path = escape(&self.path);
+                    Failure::usage(format!("the path on the server ends in /, so \"{path}\" names no file"))
+                }
             })?;
             self.path.extend_from_slice(name);
         }
@@ -263,8 +268,10 @@ mod tests {
         let mut remote = Remote::parse("tftp://h/backup/", None).unwrap();
         remote.complete_name(Some(b"router.cfg")).unwrap();
         assert_eq!(remote.path, b"backup/router.cfg");
-        let mut remote = Remote::parse("h", None).unwrap();
-        assert!(remote.complete_name(None).is_err());
+        for (path, says) in [(None, "is missing"), (Some("backup/"), "\"backup/\" names no file")] {
+            let mut remote = Remote::parse("h", path).unwrap();
+            assert!(remote.complete_name(None).unwrap_err().message.contains(says), "{path:?}");
+        }
         let mut remote = Remote::parse("tftp://h/a%00b", None).unwrap();
         assert!(remote.complete_name(None).is_err());
     }

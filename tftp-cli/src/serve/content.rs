@@ -28,7 +28,9 @@ pub(crate) struct Content {
     others: Chain,
     networks: Vec<(IpNet, Chain)>,
     unique_names: bool,
+    ignore_case: bool,
     kept: Kept,
+    min_free: Option<u64>,
 }
 
 /// What is served, open.
@@ -61,7 +63,9 @@ impl Content {
             others,
             networks: networks.collect::<Result<_, Failure>>()?,
             unique_names: args.names.unique_names,
+            ignore_case: args.directories.ignore_case,
             kept: Kept { bytes: args.policy.max_stored, files: args.policy.max_files },
+            min_free: args.directories.min_free,
         };
         content.check(&args.directories)?;
         Ok(content)
@@ -147,6 +151,10 @@ impl Content {
             format!("each client its own directory{shared}")
         }));
         parts.extend(self.names.describe());
+        parts.extend(self.ignore_case.then(|| {
+            let all = self.chains().flat_map(Chain::sources).all(Source::can_be_measured);
+            format!("names in any case{}", if all { "" } else { ", except in object stores" })
+        }));
         parts.extend(self.unique_names.then(|| "uploads get unique names".to_owned()));
         if self.kept.is_limited() {
             let bytes = self.kept.bytes.map(show_size);
@@ -154,6 +162,7 @@ impl Content {
             let limits: Vec<_> = bytes.into_iter().chain(files).collect();
             parts.push(format!("at most {} kept", limits.join(" and ")));
         }
+        parts.extend(self.min_free.map(|bytes| format!("{} stay free", show_size(bytes))));
         parts.join("; ")
     }
 }
@@ -246,6 +255,27 @@ mod tests {
             describe(&["/a", "--create", "--upload-to", "/in"]),
             "directory /a, downloads and uploads of new files to directory /in"
         );
+    }
+
+    #[test]
+    fn what_is_asked_for_besides_is_said_behind_it() {
+        let said = |extra: &[&str]| describe(&[&["/a", "--create"], extra].concat());
+        for (extra, words) in [
+            (&["--ignore-case"][..], "; names in any case"),
+            (&["--min-free", "1GiB"], "; 1.0 GiB stay free"),
+            (&["--max-files", "1", "--min-free", "1GiB"], "; at most 1 file kept; 1.0 GiB stay free"),
+        ] {
+            assert!(said(extra).ends_with(words), "{}", said(extra));
+        }
+        #[cfg(feature = "object-store")]
+        assert!(said(&["s3://bucket", "--ignore-case"]).ends_with("; names in any case, except in object stores"));
+    }
+
+    #[test]
+    fn templates_of_a_directory_are_looked_up_as_its_files_are() {
+        for flag in [&["--ignore-case"][..], &["--absolute-links", "from-root"]] {
+            assert!(content(&[&["templates:/srv"], flag].concat()).is_ok(), "{flag:?}");
+        }
     }
 
     #[test]

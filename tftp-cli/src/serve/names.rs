@@ -22,6 +22,9 @@ use crate::units::count;
 /// Who asks in a test, unless it is said: an address of documentation.
 const TEST_CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
+/// How many steps of a name's way are printed: rules may come to no end.
+const SHOWN: usize = 20;
+
 /// What becomes of names, checked.
 #[derive(Debug, Clone)]
 pub(super) struct Names {
@@ -144,13 +147,17 @@ impl Traced {
         let mut text = match &self.result {
             Ok(name) if name == asked => format!("{shown} is unchanged\n"),
             Ok(name) => format!("{shown} is {}\n", escape(name)),
-            Err(why) => format!("{shown} is refused {why}\n"),
+            Err(why) if why.starts_with("by ") => format!("{shown} is refused {why}\n"),
+            Err(why) => format!("{shown} is refused: {why}\n"),
         };
         if let Some(name) = &self.trimmed {
             text += &format!("  trimmed: {}\n", escape(name));
         }
-        for step in &self.steps {
+        for step in self.steps.iter().take(SHOWN) {
             text += &format!("  line {}: {}\n    {}\n", step.line, printable(&step.rule), effect(&step.effect));
+        }
+        if let Some(more) = self.steps.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+            text += &format!("  and {more} more\n");
         }
         text
     }

@@ -122,13 +122,17 @@ impl Source {
         !self.policy(true, true).is_read_only()
     }
 
-    pub(crate) const fn is_directory(&self) -> bool {
-        matches!(self, Self::Directory(_))
+    /// Whether its files, or its templates, are in a directory.
+    pub(crate) fn is_directory(&self) -> bool {
+        match self {
+            Self::Templates(source) => source.is_directory(),
+            other => matches!(other, Self::Directory(_)),
+        }
     }
 
     /// Whether it is known how much it holds; names are then found in any case, too.
-    pub(crate) const fn can_be_measured(&self) -> bool {
-        matches!(self, Self::Directory(_) | Self::Memory { .. })
+    pub(crate) fn can_be_measured(&self) -> bool {
+        self.is_directory() || matches!(self, Self::Memory { .. })
     }
 
     /// Whether it has something to read from the beginning.

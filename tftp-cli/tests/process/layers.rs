@@ -101,6 +101,16 @@ motd is unchanged
 }
 
 #[test]
+fn rules_that_come_to_no_end_are_printed_in_short() {
+    let (_rules, map) = rules("rs ^loop loop\n");
+    let ended = run(&["serve", "--map", &map, "--map-test", "loop"]).succeeded();
+    let printed = String::from_utf8(ended.stdout).unwrap();
+    let says = "loop is refused: the rules come to no end: 1024 steps, the last by line 1\n  line 1: rs ^loop loop\n";
+    assert!(printed.starts_with(says), "{printed}");
+    assert!(printed.lines().count() < 50 && printed.ends_with(" more\n"), "{printed}");
+}
+
+#[test]
 fn rules_that_are_wrong_name_the_file_the_line_and_what_to_do() {
     let (_rules, map) = rules("# fine\nr  ^(a  b\n");
     for extra in [&["/srv"][..], &["--map-test", "a"]] {

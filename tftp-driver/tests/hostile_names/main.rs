@@ -7,6 +7,7 @@
 #[path = "../../examples/support/archive.rs"]
 mod archive;
 mod home;
+mod layers;
 mod names;
 mod storages;
 
@@ -59,7 +60,7 @@ fn known_attacks() {
     let home = Home::new();
     let storages = storages(&home);
     assert!(storages.len() > 20, "{}", storages.len());
-    for name in names::attacks(&home) {
+    for name in names::attacks(&home.outside()) {
         for (what, storage) in &storages {
             attack(&home, what, storage, &name);
         }

@@ -2,8 +2,6 @@
 
 use proptest::prelude::*;
 
-use crate::home::Home;
-
 /// Names above the root, by whatever way; no storage has them.
 pub(crate) fn upwards() -> Vec<&'static str> {
     vec![
@@ -53,8 +51,8 @@ pub(crate) fn upwards() -> Vec<&'static str> {
     ]
 }
 
-/// All that are known: against the file system, against decoders, and against the rules of the layers.
-pub(crate) fn attacks(home: &Home) -> Vec<Vec<u8>> {
+/// All that are known, `outside` being an absolute path: against the file system, against decoders, and against the rules of the layers.
+pub(crate) fn attacks(outside: &str) -> Vec<Vec<u8>> {
     let mut names: Vec<Vec<u8>> = upwards().into_iter().map(|name| name.as_bytes().to_vec()).collect();
     for text in [
         "OUT",
@@ -109,9 +107,8 @@ pub(crate) fn attacks(home: &Home) -> Vec<Vec<u8>> {
     ] {
         names.push(text.as_bytes().to_vec());
     }
-    let outside = home.outside();
     names.extend([
-        outside.clone().into_bytes(),
+        outside.as_bytes().to_vec(),
         format!("/{outside}").into_bytes(),
         format!("..{outside}").into_bytes(),
         outside.replace('/', "\\").into_bytes(),

@@ -1,16 +1,13 @@
 //! Every back end, and every layer over a directory.
 
 use bytes::Bytes;
-use tftp_driver::storage::layers::{
-    ByNetwork, ClientDirs, Fallback, NameRules, Quota, ReadOnly, Renamed, Split, Templates, TrimJunk, UniqueNames,
-};
+use tftp_driver::storage::layers::{ClientDirs, UniqueNames};
 use tftp_driver::storage::names::canonical;
-use tftp_driver::storage::{
-    BoxStorage, Directory, Generated, Memory, ReadRequest, Storage, StorageError, Usage, WritePolicy,
-};
+use tftp_driver::storage::{BoxStorage, Generated, Memory, ReadRequest, Storage, StorageError, WritePolicy};
 
 use crate::archive::Archive;
 use crate::home::Home;
+use crate::layers::layers;
 
 pub(crate) fn storages(home: &Home) -> Vec<(String, BoxStorage)> {
     let mut all = others(home);
@@ -21,40 +18,6 @@ pub(crate) fn storages(home: &Home) -> Vec<(String, BoxStorage)> {
         all.extend(layers.into_iter().map(|(what, storage)| (format!("{what} over Directory {index}"), storage)));
     }
     all
-}
-
-/// Every layer over the same directory, and all of them at once.
-fn layers(directory: &Directory) -> Vec<(&'static str, BoxStorage)> {
-    let rules = NameRules::parse(
-        r"
-        rg  \\        /
-        ri  ^up/      ../
-        r   ^root/    /root/../../
-        r   ^(.*)@(.*)$  \2/../\1
-        r   %2e       .
-        ",
-    )
-    .unwrap();
-    let directory = || directory.clone();
-    let network = || "192.0.2.0/24".parse().unwrap();
-    let all = Fallback::new(directory(), directory()).hiding(true);
-    let all = UniqueNames::new(Quota::new(all, Usage::default()));
-    let all = ByNetwork::new(directory()).network(network(), ClientDirs::new(all).or_shared());
-    let all = Renamed::new(Renamed::new(all, rules.clone()), TrimJunk);
-    vec![
-        ("Fallback", BoxStorage::new(Fallback::new(directory(), directory()).hiding(true))),
-        ("Split", BoxStorage::new(Split::new(directory(), directory()))),
-        ("Quota", BoxStorage::new(Quota::new(directory(), Usage::default()))),
-        ("ReadOnly", BoxStorage::new(ReadOnly::new(directory()))),
-        ("TrimJunk", BoxStorage::new(Renamed::new(directory(), TrimJunk))),
-        ("NameRules", BoxStorage::new(Renamed::new(directory(), rules))),
-        ("ClientDirs", BoxStorage::new(ClientDirs::new(directory()))),
-        ("ClientDirs or shared", BoxStorage::new(ClientDirs::new(directory()).or_shared())),
-        ("ByNetwork", BoxStorage::new(ByNetwork::new(directory()).network(network(), directory()))),
-        ("UniqueNames", BoxStorage::new(UniqueNames::new(directory()))),
-        ("Templates", BoxStorage::new(Templates::new(directory()))),
-        ("all", BoxStorage::new(all)),
-    ]
 }
 
 /// What has no directory: it knows but one file.

@@ -75,6 +75,22 @@ fn none_is_made_for_a_name_that_is_refused() {
 }
 
 #[test]
+fn what_would_be_too_many_is_not_begun() {
+    let fixture = Fixture::new();
+    let directory = making(&fixture, WritePolicy::CREATE);
+    let changed = || fs::metadata(fixture.inside("")).unwrap().modified().unwrap();
+    let before = changed();
+    for missing in [17, 100] {
+        let error = put(&directory, &("d/".repeat(missing) + "x")).unwrap_err();
+        assert!(error.to_string().contains("too many missing directories"), "{error}");
+    }
+    assert_eq!(changed(), before);
+    put(&directory, &("d/".repeat(16) + "x")).unwrap();
+    put(&directory, &("d/".repeat(32) + "x")).unwrap();
+    assert!(put(&directory, &("d/".repeat(49) + "x")).is_err());
+}
+
+#[test]
 fn none_is_made_through_a_link_out() {
     let fixture = Fixture::new();
     symlink("../elsewhere", fixture.inside("out")).unwrap();

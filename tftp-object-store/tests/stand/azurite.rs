@@ -62,6 +62,7 @@ fn create_container(address: SocketAddr) {
         ClientOptions, HttpConnector as _, HttpRequest, HttpRequestBody, ReqwestConnector,
     };
 
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let url = format!("http://{address}/{ACCOUNT}/files?restype=container");
     let mut request: HttpRequest = http::Request::put(url).body(HttpRequestBody::empty()).expect("a request");
     let credential = AzureCredential::AccessKey(AzureAccessKey::try_new(KEY).expect("a key"));

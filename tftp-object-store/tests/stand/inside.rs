@@ -144,6 +144,10 @@ impl Store {
             Ok(response) => response,
             Err(error) => response(500, &error.to_string()),
         };
+        // A key that cannot be a file's name, such as one beneath a file: 500 would be asked again and again.
+        if response.status().as_u16() == 500 {
+            *response.status_mut() = hyper::StatusCode::BAD_REQUEST;
+        }
         if let Some(version) = reads.filter(|_| response.status().is_success()).and_then(|path| version(&path)) {
             response.headers_mut().insert("etag", version.parse().expect("a header"));
         }

@@ -102,6 +102,11 @@ impl Weed {
         self.s3
     }
 
+    /// The bucket as any web client reads it, without credentials.
+    pub(crate) fn web(&self) -> String {
+        format!("http://{}:{}/buckets/files", self.s3.ip(), self.s3.port() - 1)
+    }
+
     pub(crate) fn place(&self) -> Place {
         let endpoint = format!("http://{}", self.s3);
         let options = [("aws_access_key_id", KEY), ("aws_secret_access_key", SECRET), ("aws_endpoint_url", &*endpoint)];

@@ -59,12 +59,14 @@ pub(super) fn open_or_make(
     }
     let mut path = PathBuf::new();
     let mut current = root.open_dir(Path::new("."))?;
-    for component in parent.components() {
+    let mut components = parent.components();
+    while let Some(component) = components.next() {
         let Component::Normal(name) = component else { continue };
         path.push(name);
         let next = match root.open_dir(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if made.paths.len() >= MAX {
+                // Beneath what is missing everything is: what would be too much is not begun.
+                if made.paths.len() + components.clone().count() >= MAX {
                     return Err(StorageError::denied("too many missing directories in the name"));
                 }
                 match current.create_dir(name) {

@@ -224,7 +224,8 @@ pub(super) fn check_room(
     }
     match available(fd) {
         Some(available) if available < min_free.saturating_add(wanted) => {
-            Err(StorageError::QuotaExceeded(format!("{min_free} bytes of the file system must stay free").into()))
+            let room = format!("{available} bytes of the file system are free, and {min_free} must stay so");
+            Err(StorageError::QuotaExceeded(room.into()))
         }
         _ => Ok(()),
     }

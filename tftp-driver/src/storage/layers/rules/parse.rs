@@ -171,7 +171,9 @@ impl<'a> Line<'a> {
             Flags { rewrite: true, refuse: true, .. } => {
                 error("a and r exclude each other", "a request is refused by a rule of its own")
             }
-            Flags { rewrite: false, .. } if global > 0 => error("g without r", "only a replacement can be repeated"),
+            Flags { rewrite: false, .. } if global > 0 => {
+                error("g without r", "only a replacement can be repeated: rg, or rgg")
+            }
             Flags { refuse: true, then: Then::End | Then::Restart, .. } => {
                 error("nothing follows a", "leave e and s out")
             }
