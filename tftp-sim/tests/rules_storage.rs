@@ -312,6 +312,10 @@ fn a_slow_read_is_not_the_peers_silence() {
     assert_eq!(bench.outcomes(), []);
 }
 
+fn written_by_another() -> Vec<u8> {
+    error(2, "file is being written by another client")
+}
+
 #[test]
 fn a_second_writer_gets_an_error_and_the_first_goes_on() {
     let mut bench = server();
@@ -319,7 +323,7 @@ fn a_second_writer_gets_an_error_and_the_first_goes_on() {
     bench.say(PEER, tid, data(1, &[1; 512]));
     for second in [OTHER, address([10, 0, 0, 2], 1025)] {
         let (_, answer) = bench.request(second, wrq("up", "octet", &[]));
-        assert!(error_code(&answer).is_some(), "{second}");
+        assert_eq!(answer, written_by_another(), "{second}");
     }
     assert_eq!(bench.say(PEER, tid, data(2, b"x")), [ack(2)]);
     assert_eq!(bench.store().file("up").map(<[u8]>::len), Some(513));
@@ -333,6 +337,7 @@ fn an_unproved_writer_yields_to_a_newcomer() {
     bench.request(PEER, wrq("up", "octet", &[]));
     let (tid, answer) = bench.request(OTHER, wrq("up", "octet", &[]));
     assert_eq!(answer, ack(0), "whoever forged the first request does not hold the file");
+    assert_eq!(bench.heard(PEER), [written_by_another()], "as if it had come second");
     assert_eq!(bench.say(OTHER, tid, data(1, b"x")), [ack(1)]);
     bench.rest();
     assert_eq!(bench.store().file("up"), Some(&b"x"[..]));
@@ -366,9 +371,10 @@ fn a_silent_writer_yields_to_a_newcomer_of_the_same_host_after_3_seconds() {
         let (_, answer) = bench.request(newcomer, wrq("up", "octet", &[]));
         if yields {
             assert_eq!(answer, ack(0), "a switch that was rebooted");
+            assert_eq!(bench.heard(PEER), [written_by_another()]);
             assert_eq!(bench.outcomes(), [Outcome::Yielded]);
         } else {
-            assert!(error_code(&answer).is_some(), "{silence:?} {newcomer}");
+            assert_eq!(answer, written_by_another(), "{silence:?} {newcomer}");
         }
         bench.rest();
         assert_eq!(bench.store().file("up"), None);

@@ -26,6 +26,9 @@ const READ_AHEAD: usize = 4 << 20;
 /// The largest read, in bytes.
 const MAX_READ: usize = 64 << 10;
 
+/// What a client hears whose file another one writes: who comes too late, and who has to yield.
+const WRITTEN_BY_ANOTHER: (ErrorCode, &str) = (ErrorCode::AccessViolation, "file is being written by another client");
+
 impl StorageFailure {
     /// What the peer is told. Nothing of the server's inside is in it.
     fn told(&self) -> (ErrorCode, &'static str) {
@@ -37,7 +40,7 @@ impl StorageFailure {
             FailureKind::InvalidName => (ErrorCode::AccessViolation, "invalid file name"),
             FailureKind::Full => (ErrorCode::DiskFull, "disk full or file too large"),
             FailureKind::AlreadyExists => (ErrorCode::FileAlreadyExists, "file already exists"),
-            FailureKind::Busy { .. } => (ErrorCode::AccessViolation, "file is being written by another client"),
+            FailureKind::Busy { .. } => WRITTEN_BY_ANOTHER,
             FailureKind::Changed => (ErrorCode::NotDefined, "file changed while it was read"),
             FailureKind::Exhausted | FailureKind::Other => (ErrorCode::NotDefined, "storage failed"),
         }
@@ -201,7 +204,8 @@ impl Endpoint {
         }
         holder.waiters.push(id);
         if !matches!(holder.phase, Phase::Closing) {
-            holder.fail(now, ErrorCode::NotDefined, "another client writes this file now", Outcome::Yielded);
+            let (code, message) = WRITTEN_BY_ANOTHER;
+            holder.fail(now, code, message, Outcome::Yielded);
             self.make_ready(owner_index);
         }
         true
