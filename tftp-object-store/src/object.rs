@@ -1,8 +1,9 @@
 //! One version of an object.
 
+use std::hash::{Hash, Hasher};
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -22,6 +23,23 @@ pub(crate) struct Object {
     modified: i64,
     /// Not 0 for an object that nothing tells from a later version: it is like no other.
     nonce: u64,
+    first: First,
+}
+
+/// The ETag and the time of the first content that came. Known to an object, and no part of what it is.
+#[derive(Debug, Clone, Default)]
+struct First(OnceLock<(Option<String>, i64)>);
+
+impl PartialEq for First {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for First {}
+
+impl Hash for First {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 impl Object {
@@ -36,6 +54,7 @@ impl Object {
             version: meta.version,
             modified,
             nonce: if unknown { NEXT.fetch_add(1, Ordering::Relaxed) } else { 0 },
+            first: First::default(),
         }
     }
 
@@ -90,8 +109,7 @@ impl Object {
             other => other.into(),
         })?;
         // Not every origin heeds conditions.
-        let now = Self::new(ObjectMeta { location: self.path.clone(), ..result.meta.clone() });
-        if now.size != self.size || now.etag != self.etag || (self.etag.is_none() && now.modified != self.modified) {
+        if !self.has_sent(&result.meta) {
             return Err(Failure::Changed);
         }
         let len = usize::try_from(range.end - range.start).map_err(|_| Failure::other("a read without bounds"))?;
@@ -108,6 +126,26 @@ impl Object {
             return Err(Failure::other("the object store sent less than was asked for"));
         }
         Ok(bytes)
+    }
+
+    /// Whether an answer is of this version. Origins may leave out of one answer what they say in another: what the
+    /// look-up did not tell, the first content does.
+    fn has_sent(&self, answer: &ObjectMeta) -> bool {
+        if answer.size != self.size {
+            return false;
+        }
+        if let (Some(opened), Some(sent)) = (&self.etag, &answer.e_tag) {
+            return opened == sent;
+        }
+        let sent = (answer.e_tag.clone(), answer.last_modified.timestamp_micros());
+        let first = self.first.0.get_or_init(|| sent.clone());
+        let as_old = |opened: i64| opened == sent.1;
+        match (&self.etag, self.modified) {
+            (Some(_), 0) => false,
+            (Some(_), opened) => as_old(opened),
+            (None, 0) => *first == sent,
+            (None, opened) => as_old(opened) && first.0 == sent.0,
+        }
     }
 
     fn conditions(&self, range: Range<u64>, by_version: bool) -> GetOptions {

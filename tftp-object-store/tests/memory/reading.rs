@@ -80,6 +80,47 @@ fn memory_for_chunks_is_bounded_for_all_readers_together() {
 }
 
 #[test]
+fn an_origin_may_tell_the_version_with_some_answers_only() {
+    use Op::{Get, Head};
+
+    let leave_out: [(&[Op], &[Op]); 6] = [
+        (&[Head], &[]),
+        (&[Head], &[Head]),
+        (&[Head, Get], &[Head]),
+        (&[Head, Get], &[]),
+        (&[Head, Get], &[Head, Get]),
+        (&[Get], &[]),
+    ];
+    for (no_etag, no_time) in leave_out {
+        let store = Watched::default();
+        let old = pattern(1, 3 * CHUNK);
+        store.insert("pre/fix/a", old.clone());
+        store.leave_out(no_etag, no_time);
+        let storage = open(store.storage().cache_bytes(0).fresh_for(std::time::Duration::ZERO));
+        let context = format!("without ETag {no_etag:?}, without time {no_time:?}");
+        assert!(read_all(&mut reader(&storage, "a").unwrap(), 65_536).unwrap() == old, "{context}");
+        let mut before = reader(&storage, "a").unwrap();
+        read(&mut before, 0, 1000).unwrap();
+        wait_until("one chunk ahead", || store.count(Get) == 5);
+        store.insert("pre/fix/a", pattern(2, 3 * CHUNK));
+        // Nothing but its size tells this one from the other.
+        let is_blind = no_etag.len() == 2 && no_time.len() == 2;
+        let result = read(&mut before, 2 * CHUNK as u64, 1000);
+        assert!(is_blind || matches!(result, Err(StorageError::Changed)), "{context}: {result:?}");
+    }
+}
+
+#[test]
+fn what_nothing_tells_from_another_version_is_not_read_as_the_same() {
+    let store = Watched::default();
+    store.insert("pre/fix/a", pattern(1, 3 * CHUNK));
+    // It has an ETag when it is opened, and then neither that nor a time.
+    store.leave_out(&[Op::Get], &[Op::Head, Op::Get]);
+    let storage = open(store.storage().cache_bytes(0));
+    assert!(matches!(read(&mut reader(&storage, "a").unwrap(), 0, 1000), Err(StorageError::Changed)));
+}
+
+#[test]
 fn a_replaced_object_is_an_error_and_never_a_mixture() {
     let store = Watched::default();
     let old = pattern(1, 5 * CHUNK);

@@ -53,6 +53,9 @@ struct State {
     faults: HashMap<Op, Vec<Fault>>,
     /// Requests of this kind wait as long as it is there.
     held: Option<Op>,
+    /// Answers to these are without an ETag, or without a time.
+    no_etag: Vec<Op>,
+    no_time: Vec<Op>,
 }
 
 /// A store in memory under observation. Clones share it.
@@ -84,6 +87,12 @@ impl Watched {
 
     pub(crate) fn hold(&self, op: Option<Op>) {
         self.state.lock().unwrap().held = op;
+    }
+
+    /// What is left out of answers from now on.
+    pub(crate) fn leave_out(&self, no_etag: &[Op], no_time: &[Op]) {
+        let mut state = self.state.lock().unwrap();
+        (state.no_etag, state.no_time) = (no_etag.to_vec(), no_time.to_vec());
     }
 
     /// All keys there are.
@@ -157,7 +166,15 @@ impl ObjectStore for Watched {
             _ => None,
         };
         let fault = self.enter(op, location, range).await?;
-        leave(fault, self.inner.get_opts(location, options).await)
+        let mut result = leave(fault, self.inner.get_opts(location, options).await)?;
+        let state = self.state.lock().unwrap();
+        if state.no_etag.contains(&op) {
+            result.meta.e_tag = None;
+        }
+        if state.no_time.contains(&op) {
+            result.meta.last_modified = Default::default();
+        }
+        Ok(result)
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
