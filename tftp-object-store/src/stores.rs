@@ -99,15 +99,19 @@ fn known<K: FromStr>(settings: &Settings, prefix: &str) -> Vec<(K, String)> {
     settings.iter().filter_map(known).collect()
 }
 
-/// Retries end well before the server gives a storage job up (60 s).
+/// Two requests in a row that fail for so long still leave time to tell a client, which gives up after some 25 s.
 fn retry() -> RetryConfig {
+    // Pauses are random between the shortest and `base` times the last one: they grow by half on average, and with a
+    // base of 2 hardly at all.
     let backoff =
-        BackoffConfig { init_backoff: Duration::from_millis(100), max_backoff: Duration::from_secs(4), base: 2.0 };
-    RetryConfig { backoff, max_retries: 8, retry_timeout: Duration::from_secs(25) }
+        BackoffConfig { init_backoff: Duration::from_millis(100), max_backoff: Duration::from_secs(2), base: 3.0 };
+    // More than fit into the time, which alone decides.
+    RetryConfig { backoff, max_retries: 200, retry_timeout: Duration::from_secs(10) }
 }
 
+/// Here a request may have taken long before it failed. When it fails at once, these are some 9 s, too.
 fn patient_retry() -> RetryConfig {
-    RetryConfig { retry_timeout: Duration::from_secs(60), ..retry() }
+    RetryConfig { max_retries: 11, retry_timeout: Duration::from_secs(60), ..retry() }
 }
 
 /// The operator who names an endpoint without TLS wants it.

@@ -16,7 +16,8 @@ use crate::shared::Shared;
 /// How long one part may take, retries and all.
 const PART_PATIENCE: Duration = Duration::from_secs(90);
 
-/// How long a part that is on its way is waited for when the upload is aborted. Cut off, the store might still take it.
+/// How long a part that is on its way is waited for when the upload is aborted: cut off, the store might still take it.
+/// And how long the end of an upload waits until its parts are removed.
 const ABORT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The metadata that says which upload made an object: how the outcome of a request is told whose answer was lost.
@@ -56,8 +57,10 @@ impl Upload {
             Ok(Last { part, _claim }) => self.commit(&mut multipart, part).await,
             Err(failure) => Err(failure),
         };
-        if let (Err(_), Some(multipart)) = (&result, &mut multipart) {
-            self.clear(multipart).await;
+        if let (Err(_), Some(multipart)) = (&result, multipart) {
+            // The client is told in time, also by a store that is away; the removing goes on.
+            let clearing = tokio::spawn(async move { self.clear(multipart).await });
+            let _ = timeout(ABORT_PATIENCE, clearing).await;
         }
         result
     }
@@ -134,7 +137,7 @@ impl Upload {
     }
 
     /// Removes what the upload has in the store. What cannot be removed now is removed at the next start.
-    async fn clear(&self, multipart: &mut Multipart) {
+    async fn clear(&self, mut multipart: Multipart) {
         let _ = multipart.upload.abort().await;
         self.remove(&multipart.key).await;
     }

@@ -95,18 +95,18 @@ pub(crate) fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>
 
 /// The status of `GET path`, if something listens and answers.
 fn answers(address: SocketAddr, path: &str) -> Option<u16> {
-    status(address, "GET", path)
+    status(address, "GET", path, "")
 }
 
-/// The status of a request without a body.
-fn status(address: SocketAddr, method: &str, target: &str) -> Option<u16> {
+/// The status of a request.
+fn status(address: SocketAddr, method: &str, target: &str, body: &str) -> Option<u16> {
     use std::io::Read as _;
 
     let target = target.strip_prefix(&format!("http://{address}")).unwrap_or(target);
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-    let fields = "Connection: close\r\nContent-Length: 0";
-    write!(stream, "{method} {target} HTTP/1.1\r\nHost: {address}\r\n{fields}\r\n\r\n").ok()?;
+    let fields = format!("Connection: close\r\nContent-Length: {}", body.len());
+    write!(stream, "{method} {target} HTTP/1.1\r\nHost: {address}\r\n{fields}\r\n\r\n{body}").ok()?;
     let mut answer = [0; 12];
     stream.read_exact(&mut answer).ok()?;
     std::str::from_utf8(&answer[9..]).ok()?.parse().ok()

@@ -37,6 +37,7 @@ impl Weed {
     pub(crate) fn restart(&mut self) {
         let (ip, port) = (self.s3.ip(), self.s3.port());
         let data = self.directory.path().join("data");
+        let is_new = !data.exists();
         std::fs::create_dir_all(&data).expect("a directory");
         let identities = self.directory.path().join("s3.json");
         let keys = format!(r#"[{{"accessKey":"{KEY}","secretKey":"{SECRET}"}}]"#);
@@ -63,20 +64,28 @@ impl Weed {
             // It refuses strangers once it is up.
             (answers(s3, "/") == Some(403)).then_some(())
         });
-        // Storing takes a little longer.
-        eventually("the bucket", || (self.create_bucket() && self.stores()).then_some(()));
+        // Its front answers before it knows where its volumes are: what is in them is an internal error until then.
+        eventually("the bucket", || self.create_bucket().then_some(()));
+        if !is_new {
+            eventually("what it had stored", || self.has_stored().then_some(()));
+        }
+        eventually("storing", || self.stores().then_some(()));
     }
 
     fn create_bucket(&self) -> bool {
-        matches!(self.signed(&http::Method::PUT, ""), Some(200 | 409))
+        matches!(self.signed(&http::Method::PUT, "", ""), Some(200 | 409))
     }
 
     fn stores(&self) -> bool {
-        matches!(self.signed(&http::Method::PUT, "is-it-up"), Some(200))
+        matches!(self.signed(&http::Method::PUT, "is-it-up", "yes"), Some(200))
     }
 
-    /// The status of a signed request without a body.
-    fn signed(&self, method: &http::Method, key: &str) -> Option<u16> {
+    fn has_stored(&self) -> bool {
+        matches!(self.signed(&http::Method::GET, "is-it-up", ""), Some(200))
+    }
+
+    /// The status of a signed request.
+    fn signed(&self, method: &http::Method, key: &str, body: &str) -> Option<u16> {
         use tftp_object_store::object_store::aws::AmazonS3Builder;
         use tftp_object_store::object_store::path::Path;
         use tftp_object_store::object_store::signer::Signer as _;
@@ -90,7 +99,7 @@ impl Weed {
         let store = builder.build().expect("a client");
         let valid = std::time::Duration::from_secs(60);
         let url = futures_lite::future::block_on(store.signed_url(method.clone(), &Path::from(key), valid));
-        status(self.s3, method.as_str(), url.expect("a signature").as_str())
+        status(self.s3, method.as_str(), url.expect("a signature").as_str(), body)
     }
 
     /// `kill -9`.
