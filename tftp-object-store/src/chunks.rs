@@ -1,5 +1,6 @@
 //! Pieces of objects, shared by everybody who reads them.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 use tftp_driver::storage::Budget;
 
+use crate::disk::DiskCache;
 use crate::failure::Failure;
 use crate::object::{Object, Versions};
 use crate::stats::Counters;
@@ -26,9 +28,25 @@ pub(crate) struct ChunkKey {
 }
 
 impl ChunkKey {
-    pub(crate) fn range(&self) -> std::ops::Range<u64> {
+    pub(crate) fn range(&self) -> Range<u64> {
         let start = self.index.saturating_mul(CHUNK);
         self.object.clamp(start..start.saturating_add(CHUNK))
+    }
+}
+
+/// A cache on disk, and what tells this store's objects from another's in it.
+pub(crate) struct Disk {
+    pub(crate) cache: DiskCache,
+    pub(crate) store: String,
+}
+
+impl Disk {
+    /// `None`: not to be kept.
+    fn identity(&self, key: &ChunkKey) -> Option<Arc<[u8]>> {
+        let mut identity = key.object.identity()?;
+        identity.extend_from_slice(&key.index.to_le_bytes());
+        identity.extend_from_slice(self.store.as_bytes());
+        Some(identity.into())
     }
 }
 
@@ -49,6 +67,7 @@ type Memory = Cache<ChunkKey, Entry, ByBytes, DefaultHashBuilder, DefaultLifecyc
 pub(crate) struct Chunks {
     /// `None`: nothing is kept, and every reader fetches for itself.
     memory: Option<Memory>,
+    disk: Option<Disk>,
     /// All chunks there are: in the cache, in readers' hands, and on their way.
     budget: Budget,
     limit: u64,
@@ -58,9 +77,13 @@ pub(crate) struct Chunks {
 
 impl Chunks {
     /// Keeps at most `cache` bytes. Chunks that are being read may take `buffers` bytes more.
-    pub(crate) fn new(cache: u64, buffers: u64, counters: Arc<Counters>) -> Self {
+    pub(crate) fn new(cache: u64, buffers: u64, disk: Option<Disk>, counters: Arc<Counters>) -> Self {
         let limit = cache.saturating_add(buffers);
-        Self { memory: memory(cache), budget: Budget::new(limit), limit, versions: Versions::default(), counters }
+        Self { memory: memory(cache), disk, budget: Budget::new(limit), limit, versions: Versions::default(), counters }
+    }
+
+    pub(crate) fn disk(&self) -> Option<&DiskCache> {
+        self.disk.as_ref().map(|disk| &disk.cache)
     }
 
     /// The bytes of all chunks there are.
@@ -84,7 +107,7 @@ impl Chunks {
     ///
     /// # Errors
     ///
-    /// [`Failure::NoRoom`] if no more chunks may be in memory: read less then, with [`read`](Self::read).
+    /// [`Failure::NoRoom`] if no more chunks may be in memory: read less then, with [`read_part`](Self::read_part).
     pub(crate) async fn fetch(&self, store: &dyn ObjectStore, key: &ChunkKey) -> Result<Bytes, Failure> {
         let Some(memory) = &self.memory else { return self.load(store, key).await };
         match memory.get_value_or_guard_async(key).await {
@@ -111,21 +134,52 @@ impl Chunks {
         if !reservation.grow(range.end - range.start) {
             return Err(Failure::NoRoom);
         }
+        let disk = self.on_disk(key);
+        if let Some((cache, identity)) = &disk
+            && let Some(bytes) = cache.get(identity, len(&range), 0..len(&range)).await
+        {
+            self.counters.chunks_from_disk.add(1);
+            return Ok(reservation.attach(bytes));
+        }
         self.counters.chunks_fetched.add(1);
-        self.read(store, &key.object, range).await.map(|bytes| reservation.attach(bytes))
+        let bytes = reservation.attach(self.read(store, &key.object, range).await?);
+        if let Some((cache, identity)) = disk {
+            cache.keep(identity, bytes.clone());
+        }
+        Ok(bytes)
     }
 
-    /// Reads a range past the cache.
-    pub(crate) async fn read(
+    /// Where a chunk is on disk, or would be.
+    fn on_disk(&self, key: &ChunkKey) -> Option<(&DiskCache, Arc<[u8]>)> {
+        self.disk.as_ref().and_then(|disk| Some((&disk.cache, disk.identity(key)?)))
+    }
+
+    /// Reads a part of a chunk for one reader alone, past the cache in memory.
+    pub(crate) async fn read_part(
         &self,
         store: &dyn ObjectStore,
-        object: &Object,
-        range: std::ops::Range<u64>,
+        key: &ChunkKey,
+        part: Range<u64>,
     ) -> Result<Vec<u8>, Failure> {
+        if let Some((cache, identity)) = self.on_disk(key) {
+            let chunk = key.range();
+            let inside = len(&(chunk.start..part.start))..len(&(chunk.start..part.end));
+            if let Some(bytes) = cache.get(&identity, len(&chunk), inside).await {
+                return Ok(bytes);
+            }
+        }
+        self.read(store, &key.object, part).await
+    }
+
+    async fn read(&self, store: &dyn ObjectStore, object: &Object, range: Range<u64>) -> Result<Vec<u8>, Failure> {
         let bytes = object.read(store, range, &self.versions).await?;
         self.counters.bytes_fetched.add(bytes.len() as u64);
         Ok(bytes)
     }
+}
+
+fn len(range: &Range<u64>) -> usize {
+    usize::try_from(range.end - range.start).unwrap_or(usize::MAX)
 }
 
 fn memory(bytes: u64) -> Option<Memory> {

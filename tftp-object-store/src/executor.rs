@@ -20,8 +20,10 @@ pub(crate) struct Executor {
 impl Executor {
     pub(crate) fn start() -> io::Result<Self> {
         let mut builder = Builder::new_multi_thread();
-        // One thread is plenty for what TFTP can carry; encryption is the most it does.
-        let runtime = builder.worker_threads(1).thread_name("object-store").enable_io().enable_time().build()?;
+        // One thread is plenty for what TFTP can carry; encryption is the most it does. Beside it, threads that wait
+        // for the cache's disk, and look names up.
+        builder.worker_threads(1).max_blocking_threads(64).thread_name("object-store");
+        let runtime = builder.enable_io().enable_time().build()?;
         Ok(Self { runtime: Some(runtime) })
     }
 

@@ -5,6 +5,7 @@
 //! `object-store`.
 
 mod chunks;
+mod disk;
 mod executor;
 mod failure;
 mod heads;
@@ -22,6 +23,7 @@ mod storage;
 mod stores;
 mod writer;
 
+pub use disk::DiskCache;
 pub use leftovers::Leftovers;
 pub use location::{SCHEMES, StoreUrl};
 pub use object_store;

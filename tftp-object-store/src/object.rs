@@ -69,6 +69,23 @@ impl Object {
         Ok(Self::new(ObjectMeta { location: path.clone(), ..meta }))
     }
 
+    /// What tells this version from all others, also after a restart; `None` if the store does not say enough.
+    pub(crate) fn identity(&self) -> Option<Vec<u8>> {
+        if self.etag.is_none() && self.version.is_none() {
+            return None;
+        }
+        let text = |text: &Option<String>| text.as_ref().map_or_else(|| "-".to_owned(), |text| format!("+{text}"));
+        let (etag, version) = (text(&self.etag), text(&self.version));
+        // No part can be mistaken for the beginning of the next one.
+        let parts = [self.path.as_ref(), &etag, &version, &self.size.to_string(), &self.modified.to_string()];
+        let mut identity = Vec::new();
+        for part in parts {
+            identity.extend_from_slice(&(part.len() as u64).to_le_bytes());
+            identity.extend_from_slice(part.as_bytes());
+        }
+        Some(identity)
+    }
+
     /// How many bytes of `range` there are.
     pub(crate) fn clamp(&self, range: Range<u64>) -> Range<u64> {
         range.start.min(self.size)..range.end.min(self.size)

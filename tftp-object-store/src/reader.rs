@@ -124,9 +124,9 @@ impl ObjectReader {
     }
 
     /// When no more chunks may be in memory: just what is asked for, for this reader alone.
-    async fn read_directly(&self, range: Range<u64>) -> Result<Bytes, Failure> {
-        let (shared, object) = (Arc::clone(&self.shared), Arc::clone(&self.object));
-        let read = async move { shared.chunks.read(&*shared.stores.quick, &object, range).await };
+    async fn read_directly(&self, index: u64, part: Range<u64>) -> Result<Bytes, Failure> {
+        let (shared, key) = (Arc::clone(&self.shared), self.key(index));
+        let read = async move { shared.chunks.read_part(&*shared.stores.quick, &key, part).await };
         let bytes = self.shared.executor.spawn(read).await.map_err(Failure::from)??;
         Ok(bytes.into())
     }
@@ -140,7 +140,7 @@ impl ObjectReader {
             at = part.end;
             let bytes = match self.wait(index).await {
                 Ok(chunk) => slice(&chunk, index, &part).ok_or_else(|| Failure::other("a chunk is too short"))?,
-                Err(Failure::NoRoom) => self.read_directly(part.clone()).await?,
+                Err(Failure::NoRoom) => self.read_directly(index, part.clone()).await?,
                 Err(failure) => return Err(failure),
             };
             self.let_go(part.end);

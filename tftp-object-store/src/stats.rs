@@ -22,6 +22,8 @@ pub struct Stats {
     pub bytes_in_memory: u64,
     /// Bytes that the cache holds on disk.
     pub bytes_on_disk: u64,
+    /// How often a file of the cache on disk could not be written or read.
+    pub disk_failures: u64,
 }
 
 impl Stats {

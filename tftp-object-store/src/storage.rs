@@ -9,7 +9,8 @@ use object_store::path::Path;
 use tftp_driver::storage::{Claims, Context, ReadRequest, Storage, StorageError, WritePolicy, WriteRequest};
 use tokio::sync::{Semaphore, watch};
 
-use crate::chunks::Chunks;
+use crate::chunks::{Chunks, Disk};
+use crate::disk::DiskCache;
 use crate::executor::Executor;
 use crate::failure::Failure;
 use crate::heads::Heads;
@@ -84,6 +85,7 @@ pub struct ObjectStorageBuilder {
     options: stores::Settings,
     settings: Settings,
     instance: Option<String>,
+    disk: Option<DiskCache>,
 }
 
 #[derive(Clone)]
@@ -136,7 +138,8 @@ impl ObjectStorage {
             chunks_from_disk: counters.chunks_from_disk.get(),
             bytes_fetched: counters.bytes_fetched.get(),
             bytes_in_memory: self.shared.chunks.used(),
-            bytes_on_disk: 0,
+            bytes_on_disk: self.shared.chunks.disk().map_or(0, DiskCache::bytes),
+            disk_failures: self.shared.chunks.disk().map_or(0, DiskCache::failures),
         }
     }
 
@@ -192,6 +195,7 @@ impl ObjectStorageBuilder {
                 leftovers_after: Duration::from_secs(24 * 60 * 60),
             },
             instance: None,
+            disk: None,
         }
     }
 
@@ -218,6 +222,13 @@ impl ObjectStorageBuilder {
     /// every reader fetches for itself.
     pub fn cache_bytes(mut self, bytes: u64) -> Self {
         self.settings.cache_bytes = bytes;
+        self
+    }
+
+    /// Keeps content on disk, too, behind the cache in memory. None by default. What has neither an ETag nor a version
+    /// is not kept there.
+    pub fn disk_cache(mut self, cache: DiskCache) -> Self {
+        self.disk = Some(cache);
         self
     }
 
@@ -284,18 +295,25 @@ impl ObjectStorageBuilder {
     }
 
     fn connect(self) -> Result<Shared, OpenError> {
-        let Self { source, options, settings, instance } = self;
+        let Self { source, options, settings, instance, disk } = self;
+        if disk.is_some() && settings.cache_bytes == 0 {
+            // In memory readers find each other, so that one of them fetches for all.
+            return Err(OpenError::Configuration("a cache on disk needs one in memory".to_owned()));
+        }
         let run = Run::new(instance.as_deref())?;
-        let (stores, keys) = match source {
+        let (stores, keys, name) = match source {
             Source::Url(location) => {
                 let location = location.map_err(OpenError::Url)?;
                 let mut all = stores::environment();
                 all.extend(options);
-                (Stores::connect(&location, &all)?, Keys::new(&location.prefix, location.kind == Kind::Azure))
+                let keys = Keys::new(&location.prefix, location.kind == Kind::Azure);
+                (Stores::connect(&location, &all)?, keys, stores::name(&location, &all))
             }
             Source::Store(store, prefix) => {
                 let wrong = |error: object_store::path::Error| OpenError::Configuration(error.to_string());
-                (Stores::custom(store), Keys::new(&Path::parse(prefix).map_err(wrong)?, false))
+                // Nobody knows which of them is the same tomorrow.
+                let name = run.token();
+                (Stores::custom(store), Keys::new(&Path::parse(prefix).map_err(wrong)?, false), name)
             }
         };
         if !stores.writable && !settings.policy.is_read_only() {
@@ -311,7 +329,12 @@ impl ObjectStorageBuilder {
             keys,
             run,
             heads: Heads::new(settings.fresh_for),
-            chunks: Chunks::new(settings.cache_bytes, settings.read_buffers, Arc::clone(&counters)),
+            chunks: Chunks::new(
+                settings.cache_bytes,
+                settings.read_buffers,
+                disk.map(|cache| Disk { cache, store: name }),
+                Arc::clone(&counters),
+            ),
             parts: Arc::new(Semaphore::new(parts.clamp(1, Semaphore::MAX_PERMITS))),
             claims: Claims::new(),
             counters,

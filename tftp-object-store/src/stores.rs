@@ -64,6 +64,14 @@ pub(crate) fn environment() -> Settings {
     settings
 }
 
+/// What tells the store from others, without credentials: its URL, and where the environment says that it is.
+pub(crate) fn name(location: &StoreUrl, settings: &Settings) -> String {
+    let places = settings
+        .iter()
+        .filter(|(key, _)| ["endpoint", "base_url", "account_name"].iter().any(|part| key.contains(part)));
+    places.fold(location.to_string(), |name, (key, value)| format!("{name} {key}={}", redact(value)))
+}
+
 impl Stores {
     /// A store made elsewhere.
     pub(crate) fn custom(store: Arc<dyn ObjectStore>) -> Self {

@@ -2,6 +2,7 @@
 // Doc comments of arguments are text for the terminal.
 #![allow(rustdoc::broken_intra_doc_links)]
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -14,6 +15,13 @@ pub(crate) struct StoreArgs {
     /// Content kept in memory for the next client; 0 keeps none, and each client fetches for itself
     #[arg(long, value_name = "SIZE", env = "TFTP_CACHE", value_parser = parse_cache, default_value = "256MiB")]
     pub(crate) cache: u64,
+    /// Keep content in files beneath DIR, too: what memory has no room for, and what the next run of this server will want.
+    /// No other server may use DIR at the same time
+    #[arg(long, value_name = "DIR", env = "TFTP_CACHE_DIR")]
+    pub(crate) cache_dir: Option<PathBuf>,
+    /// How much --cache-dir may hold
+    #[arg(long, value_name = "SIZE", env = "TFTP_CACHE_DISK_SIZE", value_parser = parse_size, default_value = "10GiB")]
+    pub(crate) cache_disk_size: u64,
     /// For how long the store is believed that a file is there, and which version, or that it is not; 0 asks for each
     /// request
     #[arg(long, value_name = "DURATION", env = "TFTP_FRESH_FOR", value_parser = parse_freshness, default_value = "5s")]

@@ -68,6 +68,10 @@ impl Content {
             min_free: args.directories.min_free,
         };
         content.check(&args.directories)?;
+        #[cfg(feature = "object-store")]
+        if args.stores.cache_dir.is_some() && !content.chains().flat_map(Chain::sources).any(Source::is_in_a_store) {
+            return Err(Failure::usage("--cache-dir is for object stores, and there is none"));
+        }
         Ok(content)
     }
 

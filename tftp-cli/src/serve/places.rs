@@ -31,6 +31,9 @@ pub(super) struct Places<'a> {
     /// What the log is to tell of object stores.
     #[cfg(feature = "object-store")]
     pub(super) watched: Vec<super::store::Watched>,
+    /// One for all object stores.
+    #[cfg(feature = "object-store")]
+    disk: Option<tftp_tokio::storage::object::DiskCache>,
 }
 
 impl<'a> Places<'a> {
@@ -43,6 +46,8 @@ impl<'a> Places<'a> {
             leftovers: 0,
             #[cfg(feature = "object-store")]
             watched: Vec::new(),
+            #[cfg(feature = "object-store")]
+            disk: None,
         }
     }
 
@@ -58,6 +63,10 @@ impl<'a> Places<'a> {
         if let Some((_, storage)) = self.opened.iter().find(|(opened, _)| opened == source) {
             return Ok(storage.clone());
         }
+        #[cfg(feature = "object-store")]
+        if self.disk.is_none() {
+            self.disk = super::store::open_disk_cache(&self.args.stores)?;
+        }
         let target = self.targets.iter().find(|(target, _)| *target == source);
         let access = Access {
             readable: !self.args.policy.write_only,
@@ -68,6 +77,8 @@ impl<'a> Places<'a> {
             stores: &self.args.stores,
             #[cfg(feature = "object-store")]
             listen: &self.args.network.listen,
+            #[cfg(feature = "object-store")]
+            disk: self.disk.as_ref(),
         };
         let opened = source.open(access).await?;
         self.leftovers += opened.leftovers;

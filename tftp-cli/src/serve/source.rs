@@ -55,6 +55,8 @@ pub(crate) struct Access<'a> {
     pub(crate) stores: &'a StoreArgs,
     #[cfg(feature = "object-store")]
     pub(crate) listen: &'a [Listen],
+    #[cfg(feature = "object-store")]
+    pub(crate) disk: Option<&'a tftp_tokio::storage::object::DiskCache>,
 }
 
 /// A source, ready to be served.
@@ -133,6 +135,16 @@ impl Source {
     /// Whether it is known how much it holds; names are then found in any case, too.
     pub(crate) fn can_be_measured(&self) -> bool {
         self.is_directory() || matches!(self, Self::Memory { .. })
+    }
+
+    /// Whether it is in an object store, or made from what is.
+    #[cfg(feature = "object-store")]
+    pub(crate) fn is_in_a_store(&self) -> bool {
+        match self {
+            Self::Objects(_) => true,
+            Self::Templates(source) => source.is_in_a_store(),
+            Self::Memory { .. } | Self::Directory(_) => false,
+        }
     }
 
     /// Whether it has something to read from the beginning.

@@ -228,6 +228,11 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if thread::panicking() {
+            let rest = self.lines.iter();
+            self.log.extend(rest);
+            eprintln!("The server said:\n{}", self.log.join("\n"));
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod caching;
 mod conformance;
+mod disk;
 mod leftovers;
 mod reading;
 mod support;
