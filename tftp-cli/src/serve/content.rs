@@ -166,7 +166,7 @@ impl Content {
             let limits: Vec<_> = bytes.into_iter().chain(files).collect();
             parts.push(format!("at most {} kept", limits.join(" and ")));
         }
-        parts.extend(self.min_free.map(|bytes| format!("{} stay free", show_size(bytes))));
+        parts.extend(self.min_free.filter(|bytes| *bytes > 0).map(|bytes| format!("{} stay free", show_size(bytes))));
         parts.join("; ")
     }
 }

@@ -17,7 +17,7 @@ use crate::escape::escape;
 use crate::exit::{Exit, Failure};
 use crate::remote::percent_decode;
 use crate::units::show_size;
-use tftp_tokio::storage::layers::{Quota, Templates};
+use tftp_tokio::storage::layers::{Quota, Templates, WriteOnly};
 use tftp_tokio::storage::{
     AbsoluteLinks, BoxStorage, Directory, DirectoryBuilder, Memory, Storage, Usage, WritePolicy,
 };
@@ -159,19 +159,19 @@ impl Source {
         match self {
             Self::Memory { max_bytes } => {
                 let memory = Memory::builder().max_bytes(*max_bytes).ignore_case(directories.ignore_case);
-                let memory = memory.readable(readable).write_policy(policy).build();
+                let memory = memory.write_policy(policy).build();
                 let measured = memory.clone();
-                Ok(Opened::new(limited(memory, kept, move || measured.usage()), 0))
+                Ok(Opened::new(limited(memory, kept, readable, move || measured.usage()), 0))
             }
             Self::Directory(path) => {
-                let builder = Directory::builder(path).readable(readable).write_policy(policy);
+                let builder = Directory::builder(path).write_policy(policy);
                 let directory = configure(builder, directories).open().map_err(|error| {
                     let failure =
                         Failure::new(Exit::LocalIo, format!("cannot serve the directory {}: {error}", show(path)));
                     if path.as_os_str() == "memory" { failure.hint("did you mean memory: ?") } else { failure }
                 })?;
                 let (leftovers, measured) = (directory.removed_leftovers(), directory.clone());
-                Ok(Opened::new(limited(directory, kept, move || measured.usage()), leftovers))
+                Ok(Opened::new(limited(directory, kept, readable, move || measured.usage()), leftovers))
             }
             Self::Templates(source) => {
                 let mut opened = Box::pin(source.open(access)).await?;
@@ -206,14 +206,22 @@ impl Opened {
     }
 }
 
-/// Storage that keeps no more than is allowed.
-fn limited<S: Storage>(storage: S, kept: Kept, measure: impl Fn() -> Usage + Send + Sync + 'static) -> BoxStorage {
-    if !kept.is_limited() {
-        return BoxStorage::new(storage);
-    }
-    let limited = Quota::new(storage, measure()).measure(measure);
-    let limited = kept.bytes.into_iter().fold(limited, Quota::max_bytes);
-    BoxStorage::new(kept.files.into_iter().fold(limited, Quota::max_files))
+/// Storage that keeps no more than is allowed, and gives downloads if they are.
+fn limited<S: Storage>(
+    storage: S,
+    kept: Kept,
+    readable: bool,
+    measure: impl Fn() -> Usage + Send + Sync + 'static,
+) -> BoxStorage {
+    let limited = if kept.is_limited() {
+        let limited = Quota::new(storage, measure()).measure(measure);
+        let limited = kept.bytes.into_iter().fold(limited, Quota::max_bytes);
+        BoxStorage::new(kept.files.into_iter().fold(limited, Quota::max_files))
+    } else {
+        BoxStorage::new(storage)
+    };
+    // Over the quota, which has to see what an upload replaces.
+    if readable { limited } else { BoxStorage::new(WriteOnly::new(limited)) }
 }
 
 fn configure(mut builder: DirectoryBuilder, args: &DirectoryArgs) -> DirectoryBuilder {

@@ -259,6 +259,13 @@ fn no_more_is_kept_than_is_allowed() {
     put(&server, "small", b"1").succeeded();
     put(&server, "one too many", b"1").failed_with(4).says("ERROR 3");
     assert_eq!(names(files.path()), ["fits", "here", "small"]);
+    let drop_box = directory(&[("a", "1234567")]);
+    let root = text(drop_box.path());
+    let server =
+        Server::start(&[root, "--write-only", "--overwrite", "--create", "--max-stored", "10", "--max-files", "1"]);
+    put(&server, "a", b"12345678").succeeded();
+    put(&server, "b", b"").failed_with(4).says("ERROR 3");
+    assert_eq!((get(&server, "a"), get(&server, "b")), (Err(4), Err(4)));
     let memory = Server::start(&["--max-files", "1"]);
     put(&memory, "a", b"a").succeeded();
     put(&memory, "b", b"b").failed_with(4);

@@ -64,6 +64,14 @@ fn every_fault_of_reading_is_found_in_storage_that_takes_none() {
 }
 
 #[test]
+fn the_guide_knows_how_many_there_are() {
+    let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/storage.md");
+    // Not there where the crate was unpacked alone.
+    let Ok(guide) = std::fs::read_to_string(guide) else { return };
+    assert!(guide.contains(&format!("one fault at a time, {} of them", Fault::ALL.len())));
+}
+
+#[test]
 fn a_failure_names_the_rule_that_was_broken() {
     for (fault, rule) in [
         (Fault::LastByteIsMissing, "a committed file comes back whole"),

@@ -2,6 +2,7 @@
 
 use tftp_driver::storage::layers::{
     ByNetwork, ClientDirs, Fallback, NameRules, Quota, ReadOnly, Renamed, Split, Templates, TrimJunk, UniqueNames,
+    WriteOnly,
 };
 use tftp_driver::storage::{BoxStorage, Storage, Usage};
 
@@ -28,6 +29,7 @@ pub(crate) fn layers<S: Storage + Clone>(storage: &S) -> Vec<(&'static str, BoxS
         ("Split", BoxStorage::new(Split::new(files(), files()))),
         ("Quota", BoxStorage::new(Quota::new(files(), Usage::default()))),
         ("ReadOnly", BoxStorage::new(ReadOnly::new(files()))),
+        ("WriteOnly", BoxStorage::new(WriteOnly::new(files()))),
         ("TrimJunk", BoxStorage::new(Renamed::new(files(), TrimJunk))),
         ("NameRules", BoxStorage::new(Renamed::new(files(), rules))),
         ("ClientDirs", BoxStorage::new(ClientDirs::new(files()))),

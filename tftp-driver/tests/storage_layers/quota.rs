@@ -7,7 +7,7 @@ use std::thread;
 
 use bytes::Bytes;
 use futures_lite::future::{block_on, poll_once};
-use tftp_driver::storage::layers::{Quota, ReadOnly, Split};
+use tftp_driver::storage::layers::{Quota, ReadOnly, Split, WriteOnly};
 use tftp_driver::storage::{
     Context, Memory, Owner, ReadRequest, Storage, StorageError, Usage, WritePolicy, WriteRequest, Writer, conformance,
 };
@@ -259,6 +259,21 @@ fn a_commit_that_nobody_waits_for_counts() {
     drop(commit);
     assert_eq!(kept(&files).bytes, 700);
     assert_eq!(quota.used(), Usage { bytes: 700, files: 1 });
+}
+
+#[test]
+fn beneath_a_drop_box_a_file_that_is_replaced_counts_for_the_difference() {
+    let files = memory(&[]);
+    let served = WriteOnly::new(Quota::new(files.clone(), NOTHING).max_bytes(10).max_files(1));
+    for len in [7, 10, 1, 10] {
+        put(&served, "a", &content(len)).unwrap();
+        assert_eq!(kept(&files), Usage { bytes: len as u64, files: 1 });
+        for name in ["a", "b"] {
+            assert!(matches!(get(&served, name), Err(StorageError::AccessDenied(_))), "{name}");
+        }
+    }
+    assert!(exceeded(&put(&served, "a", &content(11))));
+    assert!(exceeded(&put(&served, "b", "")));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use futures_lite::future::block_on;
 use tftp_driver::storage::{Context, StorageError, WritePolicy, conformance};
-use tftp_object_store::OpenError;
+use tftp_object_store::{ObjectStorage, OpenError};
 
 use super::stand::{Azurite, Place, Rclone, Weed};
 use super::support::{PART, at, get, open, pattern, put, try_open, with};
@@ -65,6 +65,23 @@ fn seaweedfs_conforms() {
 fn seaweedfs_takes_large_files_and_odd_names() {
     let Some(weed) = Weed::start() else { return };
     takes_large_files_and_odd_names(&weed.place());
+}
+
+#[test]
+fn an_http_origin_conforms() {
+    let Some(weed) = Weed::start() else { return };
+    let content = pattern(3, 3_000_001);
+    let bucket = with(&weed.place(), WritePolicy::CREATE);
+    put(&bucket, "boot/large", &content).unwrap();
+    put(&bucket, "boot/empty", b"").unwrap();
+    let origin = open(ObjectStorage::builder(format!("{}/boot", weed.web())));
+    let cx = Context::inline();
+    block_on(async {
+        conformance::readable(origin.clone(), "large", &content, &cx).await.unwrap();
+        conformance::readable(origin.clone(), "empty", b"", &cx).await.unwrap();
+        conformance::read_only(origin.clone(), "large", &cx).await.unwrap();
+        conformance::attack(origin, "large", &cx).await.unwrap();
+    });
 }
 
 #[test]

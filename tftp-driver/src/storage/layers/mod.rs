@@ -2,7 +2,7 @@
 //!
 //! | layer | does | feature |
 //! |---|---|---|
-//! | [`ReadOnly`] | takes no uploads | |
+//! | [`ReadOnly`], [`WriteOnly`] | take no uploads, give no downloads | |
 //! | [`Fallback`] | has a second place to look for what the first does not have | |
 //! | [`Split`] | puts uploads in a place of their own | |
 //! | [`Quota`] | limits the bytes and files that are kept | |
@@ -43,6 +43,7 @@ mod templates;
 mod trim;
 #[cfg(feature = "unique-names")]
 mod unique_names;
+mod write_only;
 
 #[cfg(feature = "networks")]
 pub use by_network::ByNetwork;
@@ -62,3 +63,4 @@ pub use templates::Templates;
 pub use trim::TrimJunk;
 #[cfg(feature = "unique-names")]
 pub use unique_names::{UniqueNames, unique_name};
+pub use write_only::WriteOnly;

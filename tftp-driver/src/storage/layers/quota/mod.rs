@@ -13,7 +13,8 @@ use account::{Account, Reservation};
 /// Limits how many bytes and files are kept in any storage.
 ///
 /// **What counts** is what was there when the layer was made, as its maker says, and what was uploaded through it since;
-/// for a file that is replaced, the difference. An upload reserves what it needs while it goes on, so that many at once
+/// for a file that is replaced, the difference, if it can be read: put [`WriteOnly`](super::WriteOnly) over the layer rather
+/// than limit storage that gives no downloads. An upload reserves what it needs while it goes on, so that many at once
 /// cannot exceed the limits together, and gives it back if it fails. What others add to the storage or remove from it
 /// counts once it is [measured](Self::measure) anew, which happens before an upload is refused, but not more often than
 /// every ten seconds.
