@@ -1,11 +1,12 @@
-//! Answers of storage that nobody could expect: of another kind, to nobody, and of a writer who has just let go.
+//! What storage is asked, and its answers that nobody could expect: of another kind, to nobody, and of a writer who has
+//! just let go.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
 
 use std::net::Ipv4Addr;
 
 use tftp_proto::Instant;
 use tftp_proto::endpoint::{
-    Action, Endpoint, Event, FailureKind, Job, JobResult, Meta, Outcome, StorageFailure, TransferId,
+    Action, Endpoint, EndpointConfig, Event, FailureKind, Job, JobResult, Meta, Outcome, StorageFailure, TransferId,
 };
 use tftp_sim::bench::{OTHER, PEER, SERVER, server_config};
 use tftp_sim::packet::{ack, data, error_code, rrq, wrq};
@@ -22,7 +23,10 @@ struct Raw {
 
 impl Raw {
     fn new() -> Self {
-        let (config, _) = server_config(Ipv4Addr::new(10, 0, 0, 1), 0);
+        Self::with(server_config(Ipv4Addr::new(10, 0, 0, 1), 0).0)
+    }
+
+    fn with(config: EndpointConfig) -> Self {
         Self { endpoint: Endpoint::new(config, 1), jobs: Vec::new(), sent: Vec::new(), outcomes: Vec::new() }
     }
 
@@ -180,4 +184,26 @@ fn nobody_waits_for_itself() {
     raw.answer(id, busy(id));
     assert_eq!(raw.sent().iter().map(|sent| error_code(sent)).collect::<Vec<_>>(), [Some(2)]);
     assert!(matches!(raw.outcomes[..], [Outcome::StorageFailed { .. }]));
+}
+
+/// What storage hears of the size that a request announces, and whether one that announces a byte more is opened.
+fn announced(requests: [Vec<u8>; 2]) -> (Option<u64>, bool) {
+    let [one, more] = requests;
+    let (mut config, _) = server_config(Ipv4Addr::new(10, 0, 0, 1), 0);
+    config.max_upload = 1000;
+    let mut raw = Raw::with(config);
+    raw.say(PEER, &one);
+    let (Job::OpenRead(request) | Job::OpenWrite(request)) = raw.job().1 else { unreachable!("it opens") };
+    raw.say(OTHER, &more);
+    (request.size, !raw.jobs.is_empty())
+}
+
+#[test]
+fn an_upload_that_announces_its_size_says_so_to_storage() {
+    let sizes = ["1000", "1001"];
+    let uploads = |mode| sizes.map(|size| wrq("f", mode, &[("tsize", size)]));
+    assert_eq!(announced(uploads("octet")), (Some(1000), false), "more is not even opened");
+    assert_eq!(announced(uploads("netascii")), (Some(1000), true), "what travels is longer than the file");
+    let downloads = sizes.map(|size| rrq("f", "octet", &[("tsize", size)]));
+    assert_eq!(announced(downloads), (None, true));
 }

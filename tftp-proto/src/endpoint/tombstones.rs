@@ -175,3 +175,68 @@ impl Tombstones {
         self.map.values().filter_map(of).max()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::net::Ipv4Addr;
+
+    const START: Instant = Instant::ZERO;
+
+    fn peer(number: usize) -> SocketAddr {
+        SocketAddr::new(Ipv4Addr::from_bits(u32::try_from(number).unwrap()).into(), 1000)
+    }
+
+    fn add(tombstones: &mut Tombstones, number: usize, epitaph: Epitaph, until: Instant) {
+        tombstones.insert(0, peer(number), None, epitaph, until);
+    }
+
+    fn has(tombstones: &Tombstones, number: usize) -> bool {
+        tombstones.contains(0, PeerKey::new(peer(number)))
+    }
+
+    #[test]
+    fn beyond_the_limit_the_oldest_goes_whatever_its_end() {
+        let mut tombstones = Tombstones::default();
+        for number in 0..LIMIT {
+            add(&mut tombstones, number, Epitaph::Silence, START + Duration::from_secs(9000));
+        }
+        assert!(has(&tombstones, 0));
+        add(&mut tombstones, LIMIT, Epitaph::Silence, START + LATE_COPY);
+        assert!(!has(&tombstones, 0) && has(&tombstones, 1) && has(&tombstones, LIMIT));
+        // One that ends anew is young again, and takes no second place.
+        add(&mut tombstones, 1, Epitaph::Silence, START + LATE_COPY);
+        assert!(has(&tombstones, 2));
+        add(&mut tombstones, LIMIT + 1, Epitaph::Silence, START + LATE_COPY);
+        assert!(has(&tombstones, 1) && !has(&tombstones, 2));
+        let Tombstones { map, by_end, by_age, .. } = &tombstones;
+        assert_eq!((map.len(), by_end.len(), by_age.len()), (LIMIT, LIMIT, LIMIT));
+    }
+
+    #[test]
+    fn each_goes_when_its_time_is_over() {
+        let mut tombstones = Tombstones::default();
+        assert_eq!(tombstones.next(), None);
+        for number in [3, 1, 2] {
+            add(&mut tombstones, number, Epitaph::Silence, START + ERROR_INTERVAL * u32::try_from(number).unwrap());
+        }
+        for number in 1..=3 {
+            let end = START + ERROR_INTERVAL * u32::try_from(number).unwrap();
+            assert_eq!(tombstones.next(), Some(end));
+            tombstones.expire(Instant::from_micros(end.as_micros() - 1));
+            assert!(has(&tombstones, number));
+            tombstones.expire(end);
+            assert!(!has(&tombstones, number));
+        }
+        assert_eq!(tombstones.next(), None);
+    }
+
+    #[test]
+    fn whoever_begins_anew_leaves_nothing_of_the_old() {
+        let mut tombstones = Tombstones::default();
+        add(&mut tombstones, 1, Epitaph::failed(START, ErrorCode::DiskFull, "full"), START + LATE_COPY);
+        tombstones.remove(0, PeerKey::new(peer(1)));
+        assert!(!has(&tombstones, 1) && tombstones.next().is_none() && tombstones.enough().is_none());
+        assert_eq!(tombstones.by_age.len(), 0);
+    }
+}
