@@ -144,3 +144,15 @@ fn a_receiver_that_no_burst_may_reach_is_served_when_it_is_known() {
     println!("{:?}", sent.duration);
     assert!(sent.duration < Duration::from_millis(1300), "{:?}", sent.duration);
 }
+
+#[test]
+fn a_known_receiver_that_is_weaker_than_was_thought_gets_shorter_trains() {
+    let known = Some(Pace::fixed(8, Duration::from_millis(2)));
+    for (buffers, drain) in [(2, 10_000_000), (4, 2_000_000)] {
+        let receiver = WeakReceiver::new(buffers, drain);
+        let sent = send(&Sending { known, ..Sending::new(1024, 64) }, &receiver, 1);
+        assert_whole(&sent, "in shorter trains");
+        println!("{receiver:?}: {sent:?}");
+        assert!(sent.stats.timeouts <= 3 && sent.stats.retransmissions <= 500, "{receiver:?}: {sent:?}");
+    }
+}

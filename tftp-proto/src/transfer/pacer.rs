@@ -325,7 +325,7 @@ impl Pacer {
                 self.strikes = 0;
                 self.settle(self.proven);
             }
-            Stage::Fixed => {}
+            Stage::Fixed => self.strikes = 0,
         }
     }
 
@@ -357,7 +357,14 @@ impl Pacer {
                     self.start_again();
                 }
             }
-            Stage::Fixed => {}
+            // It is weaker than was thought, or it is chance.
+            Stage::Fixed => {
+                self.strikes += 1;
+                if self.strikes >= BROKEN {
+                    self.strikes = 0;
+                    self.weaken(arrived < self.run.step);
+                }
+            }
         }
     }
 
@@ -402,6 +409,15 @@ impl Pacer {
                 self.pause_longer(2);
             }
             Stage::Growing | Stage::Settled | Stage::Whole { .. } | Stage::Fixed => {}
+        }
+    }
+
+    /// Shorter trains, or if they arrive, longer pauses.
+    fn weaken(&mut self, trains_break: bool) {
+        if trains_break && self.train > 1 {
+            self.train /= 2;
+        } else {
+            self.pause_longer(2);
         }
     }
 
