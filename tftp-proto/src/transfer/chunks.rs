@@ -91,10 +91,6 @@ impl<C: AsRef<[u8]>> Chunks<C> {
     pub(super) const fn end(&self) -> Option<u64> {
         self.end
     }
-
-    pub(super) const fn is_reading(&self) -> bool {
-        self.reading.is_some()
-    }
 }
 
 /// The bytes of `chunk` from `offset` on.

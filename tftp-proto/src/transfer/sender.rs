@@ -289,12 +289,6 @@ impl<C: AsRef<[u8]>> Sender<C> {
         self.chunks.insert(chunk);
     }
 
-    /// Whether a read was asked for and not answered.
-    #[must_use]
-    pub const fn is_reading(&self) -> bool {
-        self.chunks.is_reading()
-    }
-
     /// Time has passed. Early and repeated calls change nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
         match self.state {
