@@ -9,7 +9,7 @@ use tftp_proto::Instant;
 use tftp_proto::config::{OptionPolicy, Timing};
 use tftp_proto::endpoint::{Admission, Disposition, FailureKind, Ignored, Limits, Outcome, Shutdown};
 use tftp_proto::negotiate::grant;
-use tftp_proto::transfer::{Transfer, TransferAction};
+use tftp_proto::transfer::{Ending, Transfer, TransferAction};
 use tftp_proto::wire::{Direction, ErrorCode, Mode, Options, Packet};
 use tftp_sim::bench::{Bench, OTHER, PEER, SERVER, address, server_config};
 use tftp_sim::content;
@@ -257,4 +257,17 @@ fn a_transfer_repeats_its_first_answer_only_to_a_peer_that_never_answered() {
     assert_eq!(sent(&mut transfer), 4, "a window");
     transfer.repeat_answer();
     assert_eq!(sent(&mut transfer), 0);
+}
+
+#[test]
+fn a_transfer_that_is_forgotten_says_nothing() {
+    let now = Instant::from_micros(1);
+    let mut out = vec![0; 1000];
+    let granted = grant(&Options::NONE, Direction::Write, Mode::Octet, &OptionPolicy::default(), None);
+    let mut transfer: Transfer<Vec<u8>> = Transfer::serve_write(now, granted, Timing::default(), 1);
+    transfer.forget();
+    assert_eq!(transfer.poll(now, &mut out), TransferAction::Ended(Ending::Failed));
+    transfer.forget();
+    transfer.handle_packet(now, &Packet::Data { block: 1, payload: b"late" });
+    assert_eq!(transfer.poll(now, &mut out), TransferAction::Ended(Ending::Failed), "and once is enough");
 }

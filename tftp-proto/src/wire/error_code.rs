@@ -77,3 +77,30 @@ impl fmt::Display for ErrorCode {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn codes_have_the_meaning_of_the_rfcs_and_survive_the_wire() {
+        let meanings = [
+            "not defined",
+            "file not found",
+            "access violation",
+            "disk full or allocation exceeded",
+            "illegal TFTP operation",
+            "unknown transfer identifier",
+            "file already exists",
+            "no such user",
+            "option negotiation failed",
+            "error code 9",
+        ];
+        for (code, meaning) in (0..).zip(meanings) {
+            let error = ErrorCode::from_wire(code);
+            assert_eq!((error.to_string().as_str(), error.to_wire()), (meaning, code));
+        }
+    }
+}
