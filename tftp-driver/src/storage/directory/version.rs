@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use bytes::{Bytes, BytesMut};
 
@@ -11,7 +11,7 @@ use super::cache::ChunkCache;
 use super::system::{self, NotNow, Stamp};
 use crate::storage::StorageError;
 
-/// The size of the chunks that readers share, in bytes.
+/// The largest size of the chunks that readers share, in bytes.
 const CHUNK: u64 = 64 * 1024;
 
 /// The versions that are being read.
@@ -37,7 +37,9 @@ pub(super) struct Version {
     table: Arc<Table>,
     /// The file system cannot say what is in memory.
     always_wait: AtomicBool,
-    has_chunks: AtomicBool,
+    /// The size of this version's chunks in bytes: a multiple of what the first who shared them asked for. Reads of those
+    /// who ask alike, as the clients of a storm do, then lie within one chunk and need no copy.
+    chunk: OnceLock<u64>,
 }
 
 /// Whether a read may wait for the disk.
@@ -71,7 +73,7 @@ impl Versions {
                 key,
                 table: Arc::clone(&self.table),
                 always_wait: AtomicBool::new(false),
-                has_chunks: AtomicBool::new(false),
+                chunk: OnceLock::new(),
             })
         };
         let Some(key) = key else { return Ok(make()) };
@@ -103,7 +105,7 @@ impl Drop for Version {
                 open.remove(key);
             }
         }
-        if self.has_chunks.load(Ordering::Relaxed) {
+        if self.chunk.get().is_some() {
             self.table.cache.forget(self.id);
         }
     }
@@ -116,21 +118,25 @@ impl Version {
 
     /// Reads `len` bytes at `offset`, fewer at the end. `None` if that would have to wait, and may not.
     pub(super) fn read(self: &Arc<Self>, offset: u64, len: usize, wait: Wait) -> Option<Result<Bytes, StorageError>> {
-        let len = self.stamp.size.saturating_sub(offset).min(len as u64);
+        let asked = len as u64;
+        let len = self.stamp.size.saturating_sub(offset).min(asked);
         if len == 0 {
             return Some(Ok(Bytes::new()));
         }
         // Chunks cost a copy of more than was asked: worth it where others want them too, or where each read of the
         // file costs a thread.
-        let chunks =
-            wait == Wait::AsLongAsItTakes || Arc::strong_count(self) > 1 || self.has_chunks.load(Ordering::Relaxed);
-        if len <= CHUNK && chunks { self.read_chunks(offset, len, wait) } else { self.read_file(offset, len, wait) }
+        let chunks = wait == Wait::AsLongAsItTakes || Arc::strong_count(self) > 1 || self.chunk.get().is_some();
+        if asked > CHUNK || !chunks {
+            return self.read_file(offset, len, wait);
+        }
+        let size = *self.chunk.get_or_init(|| CHUNK / asked * asked);
+        if len <= size { self.read_chunks(offset, len, size, wait) } else { self.read_file(offset, len, wait) }
     }
 
     /// Reads by whole chunks, of which at most two are touched.
-    fn read_chunks(&self, offset: u64, len: u64, wait: Wait) -> Option<Result<Bytes, StorageError>> {
-        let (index, start) = (offset / CHUNK, offset % CHUNK);
-        let first = match self.chunk(index, wait)? {
+    fn read_chunks(&self, offset: u64, len: u64, size: u64, wait: Wait) -> Option<Result<Bytes, StorageError>> {
+        let (index, start) = (offset / size, offset % size);
+        let first = match self.chunk(index, size, wait)? {
             Ok(chunk) => chunk,
             Err(error) => return Some(Err(error)),
         };
@@ -139,7 +145,7 @@ impl Version {
         if end <= first.len() {
             return Some(Ok(first.slice(start..end)));
         }
-        let second = match self.chunk(index + 1, wait)? {
+        let second = match self.chunk(index + 1, size, wait)? {
             Ok(chunk) => chunk,
             Err(error) => return Some(Err(error)),
         };
@@ -149,16 +155,15 @@ impl Version {
         Some(Ok(joined.freeze()))
     }
 
-    fn chunk(&self, index: u64, wait: Wait) -> Option<Result<Bytes, StorageError>> {
+    fn chunk(&self, index: u64, size: u64, wait: Wait) -> Option<Result<Bytes, StorageError>> {
         let cache = &self.table.cache;
         if let Some(chunk) = cache.get((self.id, index)) {
             return Some(Ok(chunk));
         }
-        let offset = index * CHUNK;
-        let result = self.read_file(offset, CHUNK.min(self.stamp.size - offset), wait)?;
+        let offset = index * size;
+        let result = self.read_file(offset, size.min(self.stamp.size - offset), wait)?;
         if let Ok(chunk) = &result {
             cache.insert((self.id, index), chunk.clone());
-            self.has_chunks.store(true, Ordering::Relaxed);
         }
         Some(result)
     }
