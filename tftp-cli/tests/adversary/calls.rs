@@ -13,7 +13,7 @@ use crate::traced::{Call, Traced};
 
 /// Few blocks, and more than one write of the storage.
 const BLOCK: usize = 32_768;
-const SIZE: usize = 100_100;
+const SIZE: usize = 560_100;
 const OPTIONS: [(&str, &str); 1] = [("blksize", "32768")];
 
 /// How often it is looked whether the server lives, and after how many looks something is said again.
@@ -236,7 +236,7 @@ fn a_disk_that_fails_in_any_call_of_an_upload() {
     for old in [false, true] {
         let all = failing_in_every_call(old, "EIO");
         for (call, ended) in all {
-            if ["pwrite64", "fsync", "renameat", "openat2"].contains(&call.name.as_str()) {
+            if ["pwritev", "fsync", "renameat", "openat2"].contains(&call.name.as_str()) {
                 assert_eq!(ended, Ended::Refused(0), "{call:?}");
             }
         }
@@ -246,7 +246,7 @@ fn a_disk_that_fails_in_any_call_of_an_upload() {
 #[test]
 fn a_disk_that_is_full_in_any_call_of_an_upload() {
     for (call, ended) in failing_in_every_call(true, "ENOSPC") {
-        if ["pwrite64", "fsync", "renameat", "openat2"].contains(&call.name.as_str()) {
+        if ["pwritev", "fsync", "renameat", "openat2"].contains(&call.name.as_str()) {
             assert_eq!(ended, Ended::Refused(3), "{call:?}");
         }
     }

@@ -54,7 +54,7 @@ fn child_that_leaves_room() {
     let builder = Directory::builder(root).write_policy(WritePolicy::ANY).min_free(100 << 10);
     let directory = builder.open().unwrap();
     let mut upload = writer(&directory, "new", 1).unwrap();
-    let result = (0..1000).try_for_each(|block| block_on(upload.write_at(block * 512, vec![1; 512].into())));
+    let result = (0..2000).try_for_each(|block| block_on(upload.write_at(block * 512, vec![1; 512].into())));
     assert!(matches!(result, Err(StorageError::QuotaExceeded(_))), "{result:?}");
     block_on(upload.abort());
     // What does not fill a buffer is looked at by the commit.

@@ -21,7 +21,8 @@ fn child_that_uploads() {
         let directory =
             Directory::builder(&root).write_policy(policy).create_directories(true).mode(0o640).open().unwrap();
         let mut upload = writer_on(&directory, name, 1, &Context::inline()).unwrap();
-        block_on(upload.write_at(0, Bytes::from(vec![1; 100_000]))).unwrap();
+        block_on(upload.write_at(0, Bytes::from(vec![1; 1_000_000]))).unwrap();
+        block_on(upload.write_at(1_000_000, Bytes::from(vec![1; 1000]))).unwrap();
         block_on(upload.commit()).unwrap();
     }
 }
@@ -39,7 +40,7 @@ fn content_then_name_then_directory() {
     let log = fixture.outside("elsewhere/log");
     let output = Command::new("strace")
         .args(["-f", "-y", "-s", "4096", "-e", "signal=none", "-e"])
-        .arg("trace=pwrite64,fchmod,fsync,fdatasync,rename,renameat,renameat2,mkdir,mkdirat,unlink,unlinkat")
+        .arg("trace=pwritev,fchmod,fsync,fdatasync,rename,renameat,renameat2,mkdir,mkdirat,unlink,unlinkat")
         .arg("-o")
         .arg(&log)
         .arg(std::env::current_exe().unwrap())
@@ -63,8 +64,8 @@ fn content_then_name_then_directory() {
     for (parent, name) in [("", "file"), ("dir", "new"), ("made/below", "new")] {
         let parent = if parent.is_empty() { root.clone() } else { root.join(parent) };
         let upload = format!("<{}/.tftp-upload-", parent.display());
-        let written = position(&calls, 0, &["pwrite64(", &upload]);
-        let rest = position(&calls, written + 1, &["pwrite64(", &upload]);
+        let written = position(&calls, 0, &["pwritev(", &upload]);
+        let rest = position(&calls, written + 1, &["pwritev(", &upload]);
         let mode = position(&calls, rest, &["fchmod(", &upload]);
         let synced = position(&calls, mode, &["fsync(", &upload]);
         let named = position(&calls, synced, &["rename", ".tftp-upload-", &format!("\"{name}\""), &handle(&parent)]);
@@ -76,6 +77,6 @@ fn content_then_name_then_directory() {
     for (parent, name) in [(root.clone(), "made"), (root.join("made"), "below")] {
         let made = position(&calls, 0, &["mkdir", &format!("\"{name}\"")]);
         let synced = position(&calls, made, &["fsync(", &handle(&parent)]);
-        assert!(synced < position(&calls, 0, &["pwrite64(", "made/below/.tftp-upload-"]));
+        assert!(synced < position(&calls, 0, &["pwritev(", "made/below/.tftp-upload-"]));
     }
 }

@@ -76,7 +76,7 @@ impl DirectoryBuilder {
 
     /// The bytes of the file system that uploads must leave free for others: one that is announced larger than what is
     /// above that is refused with [`QuotaExceeded`](crate::storage::StorageError::QuotaExceeded), and so is one that
-    /// comes so far, give or take 64 KiB for each upload under way. 0 by default. Unix only.
+    /// comes so far, give or take 512 KiB for each upload under way. 0 by default. Unix only.
     pub fn min_free(mut self, bytes: u64) -> Self {
         self.min_free = bytes;
         self

@@ -2,9 +2,12 @@
 
 use std::fs::{File, Metadata};
 use std::io;
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+use std::io::IoSlice;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use cap_std::fs::Dir;
 
 use crate::storage::StorageError;
@@ -52,26 +55,63 @@ pub(super) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result
     }
 }
 
-/// Writes all of `buffer` at a position.
-pub(super) fn write_all_at(file: &File, buffer: &[u8], offset: u64) -> io::Result<()> {
-    #[cfg(unix)]
-    return std::os::unix::fs::FileExt::write_all_at(file, buffer, offset);
-    #[cfg(windows)]
+/// Writes all of `pieces`, one behind the other, from a position on.
+pub(super) fn write_all_at(file: &File, pieces: &[Bytes], mut offset: u64) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
     {
-        let (mut buffer, mut offset) = (buffer, offset);
-        while !buffer.is_empty() {
-            match std::os::windows::fs::FileExt::seek_write(file, buffer, offset) {
+        use rustix::io::{Errno, pwritev};
+
+        let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+        let mut slices = &mut slices[..];
+        // What is empty already counts for nothing.
+        IoSlice::advance_slices(&mut slices, 0);
+        while !slices.is_empty() {
+            let most = slices.len().min(MAX_SLICES);
+            match pwritev(file, &slices[..most], offset) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => {
-                    buffer = &buffer[count..];
+                    IoSlice::advance_slices(&mut slices, count);
                     offset += count as u64;
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(())
     }
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+    {
+        for piece in pieces {
+            write_piece_at(file, piece, offset)?;
+            offset += piece.len() as u64;
+        }
+        Ok(())
+    }
+}
+
+/// As many as one system call takes.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+const MAX_SLICES: usize = 1024;
+
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android", target_os = "freebsd"))))]
+fn write_piece_at(file: &File, piece: &[u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, piece, offset)
+}
+
+#[cfg(windows)]
+fn write_piece_at(file: &File, mut piece: &[u8], mut offset: u64) -> io::Result<()> {
+    while !piece.is_empty() {
+        match std::os::windows::fs::FileExt::seek_write(file, piece, offset) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => {
+                piece = &piece[count..];
+                offset += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// What tells one version of a file from the next.

@@ -94,6 +94,11 @@ impl Upload {
         &self.shared.settings
     }
 
+    /// How many uploads into the directory there are, at most: each holds on to it, as do its owner and each request.
+    pub(super) fn among(&self) -> usize {
+        Arc::strong_count(&self.shared)
+    }
+
     pub(super) fn file(&self) -> &Arc<File> {
         &self.file
     }

@@ -11,16 +11,28 @@ use super::system::{check_room, write_all_at};
 use super::upload::Upload;
 use crate::storage::{Context, StorageError, Writer};
 
-/// How many bytes are collected before a thread writes them.
-const BUFFER: usize = 64 * 1024;
+/// How many bytes are collected before a thread writes them: handing them over costs as much as writing some 64 KiB.
+const GATHERED: usize = 512 << 10;
+
+/// As many at least, also when there are very many uploads.
+const MIN_GATHERED: usize = 16 << 10;
+
+/// Nor more pieces than this, however small they are.
+const MAX_PIECES: usize = 1024;
+
+/// What all uploads into a directory may have collected together, in bytes, where more than the least is collected.
+const ALL_GATHERED: usize = 32 << 20;
 
 /// How many bytes are written before they are sent on to the disk, so that the commit has little left to do.
 const FLUSH: u64 = 8 << 20;
 
 /// An upload into a [`Directory`](super::Directory): small writes are collected and answered at once.
 pub struct DirectoryWriter {
-    buffer: Vec<u8>,
-    /// The bytes that went into the file; `buffer` follows them.
+    /// As they came: the system gathers them, so that nothing is copied on the way.
+    pieces: Vec<Bytes>,
+    /// The bytes in `pieces`.
+    gathered: usize,
+    /// The bytes that went into the file; `pieces` follow them.
     written: u64,
     /// The bytes that went into the file since it was last flushed.
     unflushed: u64,
@@ -60,14 +72,23 @@ impl Flush {
 
 impl DirectoryWriter {
     pub(super) fn new(upload: Upload, cx: Context) -> Self {
-        Self { buffer: Vec::new(), written: 0, unflushed: 0, broken: false, flush: Arc::default(), cx, upload }
+        Self {
+            pieces: Vec::new(),
+            gathered: 0,
+            written: 0,
+            unflushed: 0,
+            broken: false,
+            flush: Arc::default(),
+            cx,
+            upload,
+        }
     }
 
     fn check(&self, offset: u64, len: usize) -> Result<(), StorageError> {
         if self.broken {
             return Err(broken());
         }
-        let due = self.written + self.buffer.len() as u64;
+        let due = self.written + self.gathered as u64;
         if offset != due {
             return Err(StorageError::Other(format!("write at {offset}, where {due} was due")));
         }
@@ -75,27 +96,32 @@ impl DirectoryWriter {
     }
 
     fn fits(&self, len: usize) -> bool {
-        self.buffer.len() + len <= BUFFER
+        let share = ALL_GATHERED / self.upload.among().max(1);
+        self.pieces.len() < MAX_PIECES && self.gathered + len <= share.clamp(MIN_GATHERED, GATHERED)
     }
 
-    /// Moves the buffer to the file.
-    async fn write_buffer(&mut self) -> Result<(), StorageError> {
+    fn gather(&mut self, bytes: Bytes) {
+        self.gathered += bytes.len();
+        self.pieces.push(bytes);
+    }
+
+    /// Moves what was gathered to the file.
+    async fn write_gathered(&mut self) -> Result<(), StorageError> {
         let (file, at) = (Arc::clone(self.upload.file()), self.written);
-        let mut buffer = std::mem::take(&mut self.buffer);
+        let (mut pieces, len) = (std::mem::take(&mut self.pieces), std::mem::take(&mut self.gathered));
         // Until the thread has answered.
         self.broken = true;
         let min_free = self.upload.settings().min_free;
         let write = move || {
-            check_room(&*file, min_free, buffer.len() as u64)?;
-            write_all_at(&file, &buffer, at)?;
-            Ok::<_, StorageError>(buffer)
+            check_room(&*file, min_free, len as u64)?;
+            write_all_at(&file, &pieces, at)?;
+            pieces.clear();
+            Ok::<_, StorageError>(pieces)
         };
-        buffer = self.cx.run(write).await??;
+        self.pieces = self.cx.run(write).await??;
         self.broken = false;
-        self.written += buffer.len() as u64;
-        self.unflushed += buffer.len() as u64;
-        buffer.clear();
-        self.buffer = buffer;
+        self.written += len as u64;
+        self.unflushed += len as u64;
         if self.unflushed >= FLUSH {
             self.unflushed = 0;
             let (flush, file) = (Arc::clone(&self.flush), Arc::clone(self.upload.file()));
@@ -113,32 +139,25 @@ impl Writer for DirectoryWriter {
         if !self.fits(bytes.len()) {
             return None;
         }
-        self.buffer.extend_from_slice(bytes);
+        self.gather(bytes.clone());
         Some(Ok(()))
     }
 
     async fn write_at(&mut self, offset: u64, bytes: Bytes) -> Result<(), StorageError> {
         self.check(offset, bytes.len())?;
-        let mut rest = &bytes[..];
-        while !self.fits(rest.len()) {
-            let (head, tail) = rest.split_at(BUFFER - self.buffer.len());
-            self.buffer.extend_from_slice(head);
-            rest = tail;
-            self.write_buffer().await?;
-        }
-        self.buffer.extend_from_slice(rest);
-        Ok(())
+        self.gather(bytes);
+        if self.fits(0) { Ok(()) } else { self.write_gathered().await }
     }
 
     async fn commit(self) -> Result<(), StorageError> {
-        let Self { buffer, written, broken: is_broken, flush, upload, cx, .. } = self;
+        let Self { pieces, gathered, written, broken: is_broken, flush, upload, cx, .. } = self;
         // From here to the end on one thread: nobody can drop it half-way.
         cx.run(move || {
             if is_broken {
                 return Err(broken());
             }
-            check_room(&**upload.file(), upload.settings().min_free, buffer.len() as u64)?;
-            write_all_at(upload.file(), &buffer, written)?;
+            check_room(&**upload.file(), upload.settings().min_free, gathered as u64)?;
+            write_all_at(upload.file(), &pieces, written)?;
             flush.finish()?;
             upload.publish()
         })
@@ -154,9 +173,7 @@ impl Writer for DirectoryWriter {
 
 impl fmt::Debug for DirectoryWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DirectoryWriter")
-            .field("len", &(self.written + self.buffer.len() as u64))
-            .finish_non_exhaustive()
+        f.debug_struct("DirectoryWriter").field("len", &(self.written + self.gathered as u64)).finish_non_exhaustive()
     }
 }
 
