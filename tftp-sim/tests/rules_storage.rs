@@ -285,6 +285,28 @@ fn acks_come_only_as_storage_keeps_up() {
 }
 
 #[test]
+fn what_is_received_while_storage_is_busy_is_a_share_of_the_budget() {
+    // Alone, and among others that came when a quarter of it was there.
+    for (others, least, most) in [(0, 120 << 10, 136 << 10), (31, 32 << 10, 36 << 10)] {
+        let mut bench = Bench::server_with(|config| config.buffer_budget = 256 << 10);
+        bench.store().script(JobKind::Write, 0, Fate::After(SECOND * 20));
+        let (tid, _) = bench.request(PEER, wrq("up", "octet", &[]));
+        let mut block = 1;
+        while bench.say(PEER, tid, data(block, &[7; 512])) == [ack(block)] {
+            if block == 64 {
+                for other in 0..others {
+                    bench.request(address([10, 9, 0, 1], 2000 + other), wrq(&format!("up-{other}"), "octet", &[]));
+                }
+            }
+            block += 1;
+            assert!(block < 1000);
+        }
+        let held = usize::from(block) * 512;
+        assert!((least..most).contains(&held), "{held} bytes beside {others} others");
+    }
+}
+
+#[test]
 fn a_slow_write_is_not_the_peers_silence() {
     let mut bench = Bench::server_with(|config| config.buffer_budget = 0);
     bench.store().script(JobKind::Write, 0, Fate::After(SECOND * 45));

@@ -10,6 +10,8 @@ use crate::wire::Mode;
 
 /// Writes are gathered up to this size on a server, in bytes.
 const GATHER: usize = 32 << 10;
+/// What may come on a server while storage is busy with a write, before the peer has to wait, in bytes.
+const AHEAD: usize = 128 << 10;
 
 /// Gathers blocks into writes, decodes netascii, and says when the peer has to wait.
 #[derive(Debug)]
@@ -26,8 +28,10 @@ pub(super) struct Inbox {
     limit: u64,
     /// A write is worth a job from this size on.
     threshold: usize,
-    /// With more than this at hand the peer has to wait.
-    high_water: usize,
+    /// What is at hand anyway: with up to this much the peer never has to wait.
+    least: usize,
+    /// The peer need not wait with more at hand either, as far as the budget for all goes.
+    ahead: bool,
 }
 
 /// The file is larger than allowed.
@@ -49,7 +53,8 @@ impl Inbox {
             complete: false,
             limit,
             threshold,
-            high_water: if prompt { window } else { window.max(GATHER) },
+            least: if prompt { window } else { window.max(GATHER) },
+            ahead: !prompt,
         }
     }
 
@@ -77,7 +82,7 @@ impl Inbox {
         if self.buffer.is_empty() || (self.buffer.len() < self.threshold && !self.complete) {
             return None;
         }
-        let capacity = self.buffer.len().min(self.high_water);
+        let capacity = self.buffer.len().min(self.least);
         let next = if self.complete { Vec::new() } else { Vec::with_capacity(capacity) };
         let bytes = Bytes::from(core::mem::replace(&mut self.buffer, next));
         let offset = self.written;
@@ -91,9 +96,11 @@ impl Inbox {
         self.in_flight = 0;
     }
 
-    /// Whether another window fits.
-    pub(super) fn has_room(&self) -> bool {
-        self.buffer.len() + self.in_flight <= self.high_water
+    /// Whether another window fits. `share`: the bytes that a transfer may hold by the budget for all; half of it is for the
+    /// window that is asked for then.
+    pub(super) fn has_room(&self, share: usize) -> bool {
+        let most = if self.ahead { self.least.max(AHEAD.min(share / 2)) } else { self.least };
+        self.buffer.len() + self.in_flight <= most
     }
 
     /// Whether everything has come and was handed to storage.

@@ -55,6 +55,7 @@ impl Endpoint {
     /// Storage has answered a job.
     pub fn handle_job(&mut self, now: Instant, id: TransferId, result: JobResult) {
         let index = id.index as usize;
+        let share = self.buffer_share();
         let Some(entry) = self.table.get_mut(index).filter(|entry| entry.id == id) else { return };
         let Some(Running { kind, since }) = entry.storage.running.take() else { return };
         match (kind, result) {
@@ -72,7 +73,7 @@ impl Endpoint {
             (JobKind::Write, JobResult::Written) => {
                 if let Some(inbox) = &mut entry.inbox {
                     inbox.write_done();
-                    let room = inbox.has_room();
+                    let room = inbox.has_room(share);
                     if let Some(transfer) = entry.transfer() {
                         transfer.set_room(now, room);
                     }

@@ -75,10 +75,11 @@ impl Endpoint {
     }
 
     fn take_data(&mut self, now: Instant, index: usize, payload: &[u8], last: bool) {
+        let share = self.buffer_share();
         let Some(entry) = self.table.get_mut(index) else { return };
         let Some(inbox) = &mut entry.inbox else { return };
         let fits = inbox.push(payload, last);
-        let room = inbox.has_room();
+        let room = inbox.has_room(share);
         if fits.is_err() {
             entry.refuse_too_large(now);
         } else if let Some(transfer) = entry.transfer() {
