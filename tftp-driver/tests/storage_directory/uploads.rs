@@ -337,6 +337,28 @@ fn a_commit_dropped_on_a_running_pool_still_happens() {
 }
 
 #[test]
+fn pieces_of_any_size_come_to_the_file_in_order() {
+    let fixture = Fixture::new();
+    let content = pattern(1, 5_000_000);
+    let mut writer = fixture.writer("new").unwrap();
+    let mut sizes = [0, 1, 511, 1428, 0, 65_464, 7, 32_768, 300_000, 600_000, 3].into_iter().cycle();
+    // Enough tiny ones in a row that they are more than one system call takes.
+    let mut tiny = std::iter::repeat_n(3, 3000);
+    let mut done = 0;
+    while done < content.len() {
+        let len = tiny.next().or_else(|| sizes.next()).unwrap().min(content.len() - done);
+        let piece = Bytes::copy_from_slice(&content[done..done + len]);
+        match writer.try_write_at(done as u64, &piece) {
+            Some(answer) => answer.unwrap(),
+            None => block_on(writer.write_at(done as u64, piece)).unwrap(),
+        }
+        done += len;
+    }
+    block_on(writer.commit()).unwrap();
+    assert!(fixture.get("new").unwrap() == content);
+}
+
+#[test]
 fn a_write_dropped_half_way_ends_the_upload() {
     let fixture = Fixture::new();
     let (cx, waiting) = held_pool();
@@ -346,10 +368,10 @@ fn a_write_dropped_half_way_ends_the_upload() {
     waiting.lock().unwrap().pop().unwrap()();
     let Poll::Ready(Ok(mut writer)) = poll_once(open.as_mut()) else { panic!("open did not end") };
     {
-        let mut write = pin!(writer.write_at(0, pattern(1, 100_000).into()));
+        let mut write = pin!(writer.write_at(0, pattern(1, 1_000_000).into()));
         assert!(poll_once(write.as_mut()).is_pending());
     }
-    assert!(writer.try_write_at(65_536, &Bytes::from_static(b"x")).unwrap().is_err());
+    assert!(writer.try_write_at(1_000_000, &Bytes::from_static(b"x")).unwrap().is_err());
     assert!(writer.try_write_at(0, &Bytes::from_static(b"x")).unwrap().is_err());
     waiting.lock().unwrap().pop().unwrap()();
     {

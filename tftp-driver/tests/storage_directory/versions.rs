@@ -142,6 +142,22 @@ fn what_is_in_memory_is_answered_at_once() {
 }
 
 #[test]
+fn readers_that_ask_alike_share_the_same_memory() {
+    let fixture = Fixture::new();
+    let content = pattern(6, 300_000);
+    write_long_ago(&fixture.inside("a"), &content);
+    let (mut one, mut other) = (fixture.reader("a").unwrap(), fixture.reader("a").unwrap());
+    // Windows of 16 blocks: two of them make a chunk.
+    for (turn, expected) in content.chunks(16 * 1428).enumerate() {
+        let offset = (turn * 16 * 1428) as u64;
+        let first = block_on(one.read_at(offset, 16 * 1428)).unwrap();
+        let second = block_on(other.read_at(offset, 16 * 1428)).unwrap();
+        assert!(first == expected && second == expected);
+        assert_eq!(first.as_ptr(), second.as_ptr(), "neither is a copy");
+    }
+}
+
+#[test]
 fn reads_of_any_size_through_a_small_cache() {
     let home = tempfile::tempdir().unwrap();
     let content = pattern(5, 3 * MIB + 17);
