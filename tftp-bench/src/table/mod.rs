@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// Seconds of each run [default: 1, or 0.3 if quick]
     #[arg(long)]
     seconds: Option<f64>,
-    /// Cells whose names hold one of these only
+    /// Cells whose names hold one of these only; the whole name of a cell stands for that one alone
     #[arg(long, value_delimiter = ',')]
     cells: Vec<String>,
     /// Servers whose names hold one of these only; the floor always runs
@@ -69,7 +69,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         processors: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
     };
     let rounds = args.rounds.unwrap_or(if args.quick { 1 } else { 5 });
-    let chosen = |wanted: &[String], name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part));
+    let chosen = |wanted: &[String], name: &str| wanted.is_empty() || wanted.iter().any(|part| stands_for(part, name));
     let quick = |cell: &Cell| !args.quick || !args.cells.is_empty() || is_quick(cell);
     let cells: Vec<&Cell> = CELLS.iter().filter(|cell| chosen(&args.cells, cell.name) && quick(cell)).collect();
     let servers: Vec<Server> = Server::ALL
@@ -83,6 +83,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         std::io::stdout().flush()?;
     }
     Ok(())
+}
+
+/// Whether an argument names a cell or server, in whole or, unless it is another one's whole name, in part.
+fn stands_for(part: &str, name: &str) -> bool {
+    part == name || (name.contains(part) && !CELLS.iter().any(|cell| cell.name == part))
 }
 
 fn count(rounds: usize) -> String {
