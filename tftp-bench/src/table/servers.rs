@@ -94,6 +94,7 @@ impl Server {
             (Self::Dnsmasq, Kind::Put(_)) => Some("takes no uploads"),
             // Its daemon makes a process for every client, as slow as it is.
             (Self::Busybox, Kind::Storm(_)) => Some("starves"),
+            (Self::Busybox, _) if !busybox_serves() => Some("built without udpsvd and tftpd"),
             _ => None,
         }
     }
@@ -175,6 +176,13 @@ impl Server {
         }
         Some(command)
     }
+}
+
+/// Whether busybox has the two applets that make a server; distributions leave them out.
+fn busybox_serves() -> bool {
+    let Ok(output) = Command::new("busybox").arg("--list").output() else { return false };
+    let list = String::from_utf8_lossy(&output.stdout);
+    ["udpsvd", "tftpd"].iter().all(|applet| list.lines().any(|line| line == *applet))
 }
 
 /// The file that a cell downloads.
