@@ -9,6 +9,7 @@ mod disk;
 mod faults;
 mod kills;
 mod logs;
+mod measured;
 #[path = "../../../tftp-object-store/tests/stand/mod.rs"]
 mod stand;
 #[path = "../process/support.rs"]
