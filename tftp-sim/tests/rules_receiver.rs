@@ -6,7 +6,7 @@ use std::time::Duration;
 use tftp_proto::Instant;
 use tftp_proto::config::{OptionPolicy, Timing};
 use tftp_proto::negotiate::grant;
-use tftp_proto::transfer::{Ending, Transfer, TransferAction};
+use tftp_proto::transfer::{Ending, Receiver, Transfer, TransferAction};
 use tftp_proto::wire::{Direction, Mode, Options, Packet};
 
 const fn ms(millis: u64) -> Duration {
@@ -163,4 +163,30 @@ fn the_final_ack_needs_no_room() {
     assert_eq!(upload.ending, Some(Ending::Completed));
     upload.transfer.handle_packet(upload.now, &Packet::Data { block: 1, payload: b"end" });
     assert_eq!(upload.drain(), []);
+}
+
+/// RFC 1350 section 6: dallying is encouraged, and who is in a hurry may end sooner the surer it is that the ACK arrived.
+#[test]
+fn an_owner_in_a_hurry_dallies_less_the_more_has_arrived_without_a_loss() {
+    let dally = |blocks: u16, window: u16, copy: bool| {
+        let mut upload = Upload::new(window);
+        for block in 1..=blocks {
+            upload.block(block);
+        }
+        if copy {
+            upload.block(blocks);
+        }
+        upload.transfer.handle_packet(upload.now, &Packet::Data { block: blocks + 1, payload: b"end" });
+        upload.transfer.committed(upload.now);
+        let dally = upload.transfer.receiver().and_then(Receiver::dally).unwrap();
+        assert!(dally.until() - upload.now >= ms(10_000), "who has time waits on");
+        dally.enough() - upload.now
+    };
+    assert_eq!([0, 30].map(|blocks| dally(blocks, 1, false)), [ms(250); 2]);
+    assert_eq!(
+        [319, 3199].map(|blocks| dally(blocks, 1, false)),
+        [Duration::from_micros(12_500), Duration::from_micros(1250)]
+    );
+    assert_eq!(dally(319, 16, false), ms(250), "that many ACKs have not been seen to arrive");
+    assert_eq!(dally(3199, 1, true), ms(250), "something was lost");
 }

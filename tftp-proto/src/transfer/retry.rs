@@ -7,6 +7,8 @@ use crate::{Instant, Rng};
 
 /// The shortest time for which a final ACK is repeated.
 const BRIEF_DALLY: Duration = Duration::from_millis(250);
+/// So many ACKs that arrived say nothing yet of how likely the last one is to be lost.
+const FEW_ACKS: u64 = 16;
 /// Doublings that outlive the first silence that they come from; one more for each that follows.
 const MAX_CARRIED: u32 = 4;
 /// Doublings at most.
@@ -191,11 +193,13 @@ impl Retry {
         }
     }
 
-    /// Until when to repeat the final ACK, for an owner in a hurry (one interval, as the peer may count it too) and for
-    /// one with time: then at least twice the interval that the peer was told.
-    pub(crate) fn dally_until(&self, now: Instant) -> (Instant, Instant) {
+    /// Until when to repeat the final ACK, for an owner in a hurry (one interval, as the peer may count it too, and less
+    /// the more ACKs have arrived without a loss) and for one with time: then at least twice the interval that the peer
+    /// was told.
+    pub(crate) fn dally_until(&self, now: Instant, acks_without_loss: u64) -> (Instant, Instant) {
         let negotiated = self.negotiated.unwrap_or_default();
-        let enough = self.first_interval_of(self.timing.min_timeout).max(BRIEF_DALLY);
+        let doubt = u32::try_from((acks_without_loss / FEW_ACKS).max(1)).unwrap_or(u32::MAX);
+        let enough = self.first_interval_of(self.timing.min_timeout).max(BRIEF_DALLY) / doubt;
         (now + enough, now + self.timing.dally.max(negotiated * 2).max(enough))
     }
 
