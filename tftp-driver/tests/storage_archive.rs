@@ -8,6 +8,7 @@ use std::path::Path;
 
 use futures_lite::future::block_on;
 use tar::{Builder, EntryType, Header};
+#[cfg(feature = "unique-names")]
 use tftp_driver::storage::layers::{Fallback, Quota, UniqueNames};
 use tftp_driver::storage::{Context, Memory, ReadRequest, Reader, Storage, StorageError, WritePolicy, conformance};
 
@@ -116,6 +117,7 @@ fn an_archive_that_is_cut_off_is_refused_or_an_error_never_other_content() {
     assert!(Archive::open(&path).is_err());
 }
 
+#[cfg(feature = "unique-names")]
 #[test]
 fn layers_go_over_it_as_over_any_other() {
     let (_home, archive) = opened();
