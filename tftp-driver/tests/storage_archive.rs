@@ -8,8 +8,7 @@ use std::path::Path;
 
 use futures_lite::future::block_on;
 use tar::{Builder, EntryType, Header};
-#[cfg(feature = "unique-names")]
-use tftp_driver::storage::layers::{Fallback, Quota, UniqueNames};
+use tftp_driver::storage::layers::{Fallback, Quota};
 use tftp_driver::storage::{Context, Memory, ReadRequest, Reader, Storage, StorageError, WritePolicy, conformance};
 
 #[path = "../examples/support/archive.rs"]
@@ -117,13 +116,12 @@ fn an_archive_that_is_cut_off_is_refused_or_an_error_never_other_content() {
     assert!(Archive::open(&path).is_err());
 }
 
-#[cfg(feature = "unique-names")]
 #[test]
 fn layers_go_over_it_as_over_any_other() {
     let (_home, archive) = opened();
     let uploads = Memory::builder().write_policy(WritePolicy::CREATE).build();
     let usage = uploads.usage();
-    let files = Fallback::new(Quota::new(UniqueNames::new(uploads), usage).max_files(1), archive);
+    let files = Fallback::new(Quota::new(uploads, usage).max_files(1), archive);
     assert_eq!(get(&files, "twice").unwrap(), b"the second");
     block_on(conformance::readable(files, "boot/large", &content(), &Context::inline())).unwrap();
 }
