@@ -1,13 +1,12 @@
 //! `kill -9`, of the server and of the store.
 
 use std::io::Write as _;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use rustix::process::Signal;
 
 use super::bench::{Behind, PART, STAGES, get, leftovers, put, serve, start_put};
-use super::stand::{Proxy, Verdict, Weed};
+use super::stand::{Proxy, Weed};
 use super::support::{finish, pattern, wait_until};
 
 #[test]
@@ -20,14 +19,7 @@ fn a_killed_server_leaves_the_whole_file_or_nothing_and_a_restart_cleans_up() {
         let mut server = serve(&weed.place().through(&proxy), &args);
         put(&server, &format!("before-{index}"), b"x").succeeded();
         // Its requests stop where they are, and so does everything after.
-        let reached = Arc::new(AtomicBool::new(false));
-        let tell = Arc::clone(&reached);
-        proxy.rule(move |request| {
-            if is(request) {
-                tell.store(true, Ordering::SeqCst);
-            }
-            if tell.load(Ordering::SeqCst) { Verdict::Hang } else { Verdict::Pass }
-        });
+        let reached = proxy.hang_from(is);
         let mut client = start_put(&server, &name);
         let mut input = client.stdin.take().unwrap();
         let bytes = content.clone();

@@ -1,7 +1,6 @@
 //! A store that is slow, busy, cut off or killed; two servers on one bucket; a thousand readers.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_lite::future::{block_on, poll_once};
@@ -163,14 +162,7 @@ fn of_two_servers_one_wins_and_the_file_is_whole() {
 fn kill_in(weed: &Weed, name: &str, is: fn(&Request) -> bool) {
     let proxy = Proxy::start(weed.address());
     let storage = open(named(&weed.place().through(&proxy), name));
-    let reached = Arc::new(AtomicBool::new(false));
-    let tell = Arc::clone(&reached);
-    proxy.rule(move |request| {
-        if is(request) {
-            tell.store(true, Ordering::SeqCst);
-        }
-        if tell.load(Ordering::SeqCst) { Verdict::Hang } else { Verdict::Pass }
-    });
+    let reached = proxy.hang_from(is);
     let mut upload = writer(&storage, "file").unwrap();
     write(&mut upload, 0, &pattern(1, 2 * PART + 9)).unwrap();
     let mut commit = Box::pin(upload.commit());

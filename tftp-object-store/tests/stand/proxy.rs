@@ -100,6 +100,19 @@ impl Proxy {
         *self.shared.rule.lock().unwrap() = Box::new(rule);
     }
 
+    /// From the first request of this kind on nothing is answered any more, for good. Tells when that has come.
+    pub(crate) fn hang_from(&self, is: impl Fn(&Request) -> bool + Send + 'static) -> Arc<AtomicBool> {
+        let reached = Arc::new(AtomicBool::new(false));
+        let tell = Arc::clone(&reached);
+        self.rule(move |request| {
+            if is(request) {
+                tell.store(true, Ordering::SeqCst);
+            }
+            if tell.load(Ordering::SeqCst) { Verdict::Hang } else { Verdict::Pass }
+        });
+        reached
+    }
+
     /// The requests so far.
     pub(crate) fn log(&self) -> Vec<Request> {
         self.shared.log.lock().unwrap().clone()
