@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use super::process::eventually;
+
 /// `len` bytes that depend on `seed`, and repeat in no block size.
 pub(crate) fn content(seed: u64, len: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
@@ -25,4 +27,9 @@ pub(crate) fn same(file: &Path, expected: &[u8]) -> Result<(), String> {
     }
     let at = found.iter().zip(expected).position(|(left, right)| left != right);
     Err(format!("{}: {} bytes instead of {}, first difference at {at:?}", file.display(), found.len(), expected.len()))
+}
+
+/// Waits until a file holds these bytes, for servers that acknowledge the last block before they have written it all.
+pub(crate) fn same_soon(file: &Path, expected: &[u8]) {
+    eventually(&format!("{} as it was sent", file.display()), || same(file, expected).ok());
 }

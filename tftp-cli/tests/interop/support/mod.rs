@@ -10,7 +10,7 @@ mod relay;
 mod serve;
 
 pub(crate) use client::Client;
-pub(crate) use content::{content, same};
+pub(crate) use content::{content, same, same_soon};
 pub(crate) use foreign::{Foreign, Program};
 pub(crate) use loopback::unique_loopback;
 pub(crate) use process::{Running, eventually};
