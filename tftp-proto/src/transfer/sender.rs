@@ -216,7 +216,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
     fn handle_repeated_ack(&mut self, now: Instant, acked: u64) -> AckOutcome {
         //= rfc7440#section-4
         //# Traffic with windowsize = 1 MUST be equivalent to traffic specified by [RFC1350].
-        let gap = self.parameters.window_size > 1 && self.base > 0 && self.next > self.base && !self.gap_answered;
+        let gap = self.parameters.window_size > 1 && self.next > self.base && !self.gap_answered;
         //= rfc1123#section-4.2.3.1
         //# MUST NOT resend DATA for a duplicate ACK
         if !gap {
@@ -279,7 +279,6 @@ impl<C: AsRef<[u8]>> Sender<C> {
     /// Sends what is unacknowledged once more.
     pub(super) fn repeat(&mut self) {
         if let State::Waiting { .. } = self.state {
-            self.doubt();
             self.go_on_from(self.base);
         }
     }
@@ -331,9 +330,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
             self.next -= 1;
             // It may be acknowledged twice then, and the copy reports no gap.
             self.echo_expected = true;
-            if self.cursor.block > self.next {
-                self.cursor = self.anchor;
-            }
+            self.cursor = self.anchor;
             if let Some(pacer) = &mut self.pacer {
                 pacer.ask(self.next);
             }

@@ -1,0 +1,272 @@
+//! A sender and its source: what leaves when, how long it waits, what it reads. No endpoint, no network.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
+
+use std::time::Duration;
+
+use tftp_proto::Instant;
+use tftp_proto::config::{OptionPolicy, Timing};
+use tftp_proto::negotiate::grant;
+use tftp_proto::transfer::{Ending, Transfer, TransferAction};
+use tftp_proto::wire::{Direction, Mode, Options, Packet};
+
+const NONE: [u16; 0] = [];
+
+const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// A server's download, and the time.
+struct Download {
+    transfer: Transfer<Vec<u8>>,
+    now: Instant,
+    deadline: Option<Instant>,
+    ending: Option<Ending>,
+    file: Vec<u8>,
+    /// Whether storage answers only when it is told to.
+    slow: bool,
+    /// The read that it has not answered.
+    owed: Option<(u64, usize)>,
+    /// Every read so far.
+    reads: Vec<(u64, usize)>,
+    /// How many blocks left in each call.
+    trains: Vec<usize>,
+    out: Vec<u8>,
+}
+
+impl Download {
+    /// In blocks of `block` bytes. The OACK was sent.
+    fn new(block: u16, window: u16, file: usize) -> Self {
+        let file = (0..file).map(|at| if at % 5 == 0 { b'\n' } else { b'x' }).collect();
+        Self::of(Mode::Octet, block, window, usize::from(block) * usize::from(window), file)
+    }
+
+    fn of(mode: Mode, block: u16, window: u16, read_size: usize, file: Vec<u8>) -> Self {
+        let now = Instant::from_micros(1_000_000);
+        let options = Options { block_size: Some(block), window_size: Some(window), ..Options::NONE };
+        let granted = grant(&options, Direction::Read, mode, &OptionPolicy::default(), None);
+        let mut download = Self {
+            transfer: Transfer::serve_read(now, granted, Timing::default(), read_size, 1),
+            now,
+            deadline: None,
+            ending: None,
+            file,
+            slow: false,
+            owed: None,
+            reads: Vec::new(),
+            trains: Vec::new(),
+            out: vec![0; 70_000],
+        };
+        assert_eq!(download.drain(), [0]);
+        download
+    }
+
+    /// The blocks that it sends now. Block 0 is the OACK.
+    fn drain(&mut self) -> Vec<u16> {
+        let mut sent = Vec::new();
+        loop {
+            match self.transfer.poll(self.now, &mut self.out) {
+                TransferAction::Transmit { len, segment_size } => {
+                    let before = sent.len();
+                    sent.extend(self.out[..len].chunks(segment_size.unwrap_or(len)).map(
+                        |datagram| match Packet::parse(datagram) {
+                            Ok(Packet::Data { block, .. }) => block,
+                            Ok(Packet::Oack(_)) => 0,
+                            other => panic!("{other:?}"),
+                        },
+                    ));
+                    self.trains.push(sent.len() - before);
+                }
+                TransferAction::Read { offset, len, .. } => {
+                    assert_eq!(self.owed.replace((offset, len)), None, "one read at a time");
+                    self.reads.push((offset, len));
+                    if !self.slow {
+                        self.hand_over();
+                    }
+                }
+                TransferAction::Wait(deadline) => {
+                    assert!(deadline.is_none_or(|deadline| deadline > self.now), "a moment that has passed");
+                    self.deadline = deadline;
+                    return sent;
+                }
+                TransferAction::Ended(ending) => {
+                    self.ending = Some(ending);
+                    return sent;
+                }
+                TransferAction::Request(_) => unreachable!("it serves"),
+            }
+        }
+    }
+
+    fn hand_over(&mut self) {
+        let (offset, len) = self.owed.take().unwrap();
+        let start = usize::try_from(offset).unwrap().min(self.file.len());
+        self.transfer.handle_chunk(self.file[start..(start + len).min(self.file.len())].to_vec());
+    }
+
+    /// Storage answers.
+    fn answer(&mut self) -> Vec<u16> {
+        self.hand_over();
+        self.drain()
+    }
+
+    fn ack(&mut self, block: u16) -> Vec<u16> {
+        self.transfer.handle_packet(self.now, &Packet::Ack { block });
+        self.drain()
+    }
+
+    /// Time passes; what is sent meanwhile.
+    fn wait(&mut self, time: Duration) -> Vec<u16> {
+        let end = self.now + time;
+        let mut sent = Vec::new();
+        while let Some(deadline) = self.deadline.filter(|deadline| *deadline <= end && self.ending.is_none()) {
+            self.now = deadline;
+            self.transfer.handle_timeout(deadline);
+            sent.extend(self.drain());
+        }
+        self.now = end;
+        sent
+    }
+
+    /// Time passes until the next timer.
+    fn next_timer(&mut self) -> Vec<u16> {
+        self.wait(self.deadline.unwrap().saturating_since(self.now))
+    }
+}
+
+/// One call, one system call: what the kernel takes at once is not handed to it block by block.
+#[test]
+fn a_window_leaves_in_one_call() {
+    let mut download = Download::new(8, 8, 1000);
+    assert_eq!(download.ack(0), [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!(download.trains, [1, 8]);
+}
+
+#[test]
+fn a_buffer_for_one_block_is_enough() {
+    let mut download = Download::new(1024, 4, 5000);
+    download.out = vec![0; 1028];
+    assert_eq!(download.ack(0), [1, 2, 3, 4]);
+    assert_eq!(download.ack(4), [5]);
+    assert_eq!(download.ack(5), NONE);
+    assert_eq!(download.ending, Some(Ending::Completed));
+}
+
+#[test]
+fn what_comes_next_is_read_while_the_ack_is_awaited() {
+    let mut download = Download::new(8, 4, 1000);
+    download.slow = true;
+    assert_eq!(download.ack(0), NONE);
+    assert_eq!(download.answer(), [1, 2, 3, 4]);
+    assert_eq!(download.owed.map(|(offset, _)| offset), Some(32));
+    assert_eq!(download.answer(), NONE);
+    assert_eq!(download.ack(4), [5, 6, 7, 8], "at once");
+}
+
+#[test]
+fn nothing_is_read_twice_where_nothing_is_lost() {
+    for mode in [Mode::Octet, Mode::Netascii] {
+        let file = (0..400).map(|at| if at % 5 == 0 { b'\n' } else { b'x' }).collect();
+        let mut download = Download::of(mode, 8, 4, 16, file);
+        let mut sent = download.ack(0);
+        while let Some(last) = sent.last() {
+            sent = download.ack(*last);
+        }
+        assert_eq!(download.ending, Some(Ending::Completed));
+        let offsets = download.reads.iter().map(|(offset, _)| *offset).collect::<Vec<_>>();
+        let ends = download.reads.iter().map(|(offset, len)| offset + *len as u64).collect::<Vec<_>>();
+        assert_eq!(offsets[1..], ends[..ends.len() - 1], "{mode:?}");
+    }
+}
+
+/// While storage is read no timer runs, and the time that it takes is not the peer's silence.
+#[test]
+fn the_time_that_reading_again_takes_is_not_the_peers_silence() {
+    let mut download = Download::of(Mode::Octet, 8, 8, 8, vec![7; 1000]);
+    assert_eq!(download.ack(0).len(), 8);
+    let start = download.now;
+    download.slow = true;
+    let mut sent = download.next_timer();
+    let mut ours = Duration::ZERO;
+    while sent.len() < 8 {
+        assert_eq!(download.deadline, None, "storage sets the pace");
+        download.wait(ms(4000));
+        ours += ms(4000);
+        sent.extend(download.answer());
+    }
+    assert_eq!(sent, [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert!(ours > ms(30_000), "{ours:?}");
+    download.slow = false;
+    let mut repeats = 0;
+    while download.ending.is_none() {
+        repeats += download.next_timer().len();
+    }
+    assert!(repeats > 0);
+    assert_eq!((download.ending, download.now - start), (Some(Ending::TimedOut), ours + ms(30_000)));
+}
+
+#[test]
+fn a_copy_of_an_ack_that_comes_before_the_window_leaves_reports_no_gap() {
+    let mut download = Download::new(8, 4, 1000);
+    download.slow = true;
+    assert_eq!(download.ack(0), NONE);
+    assert_eq!(download.ack(0), NONE, "a copy");
+    assert_eq!(download.answer(), [1, 2, 3, 4]);
+    assert_eq!(download.ack(0), [1, 2, 3, 4], "block 1 was lost");
+    assert_eq!(download.ack(0), NONE, "once");
+}
+
+/// The last block of a first whole window goes out again before a timer runs out, so its ACK may come twice. Behind the
+/// first one, the copy looks like the report of a gap.
+#[test]
+fn the_second_answer_to_a_block_sent_twice_reports_no_gap() {
+    let mut download = Download::new(8, 16, 10_000);
+    download.ack(0);
+    let mut last = 0;
+    let asked = loop {
+        assert!(last < 160, "a whole window leaves soon");
+        download.wait(ms(20));
+        let sent = download.ack(last + 16);
+        last += 16;
+        if sent.len() == 16 {
+            break download.next_timer();
+        }
+    };
+    last += 16;
+    assert_eq!(asked, [last], "its ACK is late");
+    let next = (last + 1..=last + 16).collect::<Vec<_>>();
+    assert_eq!(download.ack(last), next);
+    assert_eq!(download.ack(last), NONE);
+    assert_eq!(download.ack(last + 16).first(), Some(&(last + 17)));
+}
+
+#[test]
+fn a_pause_that_is_over_is_over_whoever_calls() {
+    let mut download = Download::new(8, 16, 10_000);
+    assert_eq!(download.ack(0).len(), 8, "a first train");
+    download.now = download.deadline.unwrap();
+    assert_eq!(download.drain().first(), Some(&9));
+}
+
+/// A window that leaves in several calls at one moment left at that moment.
+#[test]
+fn the_report_of_a_gap_measures_a_round_trip_from_the_first_call() {
+    let mut download = Download::new(512, 4, 10_000);
+    download.out = vec![0; 516];
+    assert_eq!(download.wait(ms(400)), NONE);
+    assert_eq!(download.ack(0), [1, 2, 3, 4]);
+    assert_eq!(download.deadline, Some(download.now + ms(1200)), "400 ms and four times half of it");
+    assert_eq!(download.wait(ms(400)), NONE);
+    assert_eq!(download.ack(1), [2, 3, 4, 5]);
+    assert_eq!(download.deadline, Some(download.now + ms(1000)), "it varies less");
+}
+
+#[test]
+fn the_empty_last_block_needs_no_read() {
+    let mut download = Download::of(Mode::Octet, 8, 8, 8, vec![7; 56]);
+    assert_eq!(download.ack(0), [1, 2, 3, 4, 5, 6, 7, 8]);
+    download.slow = true;
+    assert_eq!(download.next_timer(), NONE, "it reads again");
+    assert_eq!(download.ack(7), [8], "but the ACK was only late");
+    assert_eq!(download.ack(8), NONE);
+    assert_eq!(download.ending, Some(Ending::Completed));
+}
