@@ -54,7 +54,7 @@ mod server;
 
 pub use client::{Client, ClientBuilder, Download, Put};
 pub use runtime::{Smol, SmolSocket, SmolTimer};
-pub use server::{Server, ServerBuilder};
+pub use server::{Part, Server, ServerBuilder};
 #[doc(inline)]
 pub use tftp_driver::types::*;
 

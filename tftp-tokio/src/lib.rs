@@ -58,7 +58,7 @@ mod socket;
 
 pub use client::{Client, ClientBuilder, Download, Put};
 pub use runtime::{Tokio, TokioTimer};
-pub use server::{Server, ServerBuilder};
+pub use server::{Part, Server, ServerBuilder};
 pub use socket::TokioSocket;
 #[doc(inline)]
 pub use tftp_driver::types::*;

@@ -7,3 +7,6 @@ pub type Server = tftp_driver::server::Server<Tokio>;
 
 /// Settings of a [`Server`]. See [`tftp_driver::server::ServerBuilder`].
 pub type ServerBuilder<S = ()> = tftp_driver::server::ServerBuilder<Tokio, S>;
+
+/// One event loop of a server that has several. See [`tftp_driver::server::Part`].
+pub type Part = tftp_driver::server::Part<Tokio>;

@@ -37,6 +37,8 @@ credentials come from the environment.
       For a firewall: open UDP port 69 and 7000 to 7015.
   tftp-cli serve /srv/tftp --single-port
       For NAT, containers and load balancers: everything through port 69.
+  tftp-cli serve /srv/tftp --threads 4
+      For fast networks: four processors serve.
 
 What may be uploaded:
                          new file       existing file
@@ -124,6 +126,10 @@ pub(crate) struct NetworkArgs {
     /// Answer from the listening port itself
     #[arg(long, env = "TFTP_SINGLE_PORT", value_parser = flag(), conflicts_with = "port_range")]
     pub(crate) single_port: bool,
+    /// Threads that serve; Linux spreads the clients over them. One is enough for most networks
+    #[arg(long, value_name = "N", env = "TFTP_THREADS", default_value_t = 1,
+        value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=256))]
+    pub(crate) threads: usize,
     /// Answer requests that were sent to a broadcast or multicast address, too
     #[arg(long, env = "TFTP_ANSWER_BROADCASTS", value_parser = flag())]
     pub(crate) answer_broadcasts: bool,

@@ -16,9 +16,12 @@ mod source;
 mod store;
 mod story;
 mod system;
+mod threads;
 
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::pin::pin;
 #[cfg(feature = "object-store")]
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +38,7 @@ use activation::{Phase, notify};
 use content::{Content, Ready};
 use story::{Story, Totals};
 use tftp_tokio::{Limits, OptionPolicy, Server, ServerHandle, Timing, TransferPorts};
-use tokio::task::JoinError;
+use threads::Threads;
 #[cfg(feature = "object-store")]
 use tokio::task::JoinSet;
 
@@ -81,8 +84,11 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     }
     let activated = passed.len() as u64;
     builder = passed.into_iter().fold(builder, tftp_tokio::ServerBuilder::listen_on);
-    let server = builder.bind().map_err(|error| refused::explain(&error))?;
-    announce(args, &content, server.local_addrs());
+    let threads = NonZeroUsize::new(args.network.threads).unwrap_or(NonZeroUsize::MIN);
+    let (first, others) = builder.bind_many(threads).map_err(|error| refused::explain(&error))?;
+    let (handle, addresses, warnings) = (first.handle(), first.local_addrs().to_vec(), first.warnings().to_vec());
+    let threads = Threads::start(first, others).await.map_err(|error| refused::explain(&error))?;
+    announce(args, &content, &addresses);
     notify(Phase::Ready);
     if let Some((from, to)) = raised {
         tracing::debug!(from, to, "raised the limit of open files");
@@ -93,15 +99,14 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     if leftovers > 0 {
         tracing::info!(files = leftovers, "removed unfinished uploads of an earlier run");
     }
-    for warning in server.warnings() {
+    for warning in warnings {
         tracing::warn!("{warning}");
     }
     #[cfg(feature = "object-store")]
     let watched = Arc::new(ready.watched);
     #[cfg(feature = "object-store")]
     let _watching = watch(&watched);
-    let handle = server.handle();
-    let result = serve(server, &handle, signals, &totals).await;
+    let result = serve(threads, &handle, signals, &totals).await;
     #[cfg(feature = "object-store")]
     watched.iter().for_each(store::Watched::sum_up);
     result
@@ -155,14 +160,8 @@ fn anybody_may_write(content: &Content, addresses: &[SocketAddr]) -> bool {
 }
 
 /// Serves; drains at the first request to stop, ends at the second.
-async fn serve(
-    server: impl Future<Output = io::Result<()>> + Send + 'static,
-    handle: &ServerHandle,
-    mut signals: Signals,
-    totals: &Totals,
-) -> Result<(), Failure> {
-    // A task of its own: signals are then not looked at whenever a datagram wakes the server.
-    let mut server = tokio::spawn(server);
+async fn serve(threads: Threads, handle: &ServerHandle, mut signals: Signals, totals: &Totals) -> Result<(), Failure> {
+    let mut server = pin!(threads.run());
     let first = tokio::select! {
         result = &mut server => return ended(result, totals),
         stop = signals.next() => stop,
@@ -205,11 +204,9 @@ async fn serve(
     Err(Failure { reported: true, ..failure })
 }
 
-fn ended(result: Result<io::Result<()>, JoinError>, totals: &Totals) -> Result<(), Failure> {
+fn ended(result: io::Result<()>, totals: &Totals) -> Result<(), Failure> {
     tracing::info!("stopped after {}", totals.summary());
-    result
-        .unwrap_or_else(|error| Err(error.into()))
-        .map_err(|error| Failure::new(Exit::Other, format!("the server ended: {error}")))
+    result.map_err(|error| Failure::new(Exit::Other, format!("the server ended: {error}")))
 }
 
 fn transfer_ports(args: &ServeArgs) -> TransferPorts {

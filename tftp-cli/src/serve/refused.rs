@@ -22,6 +22,9 @@ pub(crate) fn explain(error: &BindError) -> Failure {
         (io::ErrorKind::AddrInUse, BindError::TransferPorts { .. }) => {
             failure.hint("every port of --port-range is in use; choose another range, or --single-port")
         }
+        (io::ErrorKind::InvalidInput, BindError::TransferPorts { .. }) => {
+            failure.hint("choose fewer --threads, or a larger --port-range")
+        }
         (io::ErrorKind::AddrInUse, _) => failure.hint(format!(
             "another program uses this port; this shows which: ss -lunp 'sport = :{port}'\n\
              stop it, or listen elsewhere: --listen :{}",

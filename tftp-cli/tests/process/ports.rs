@@ -86,3 +86,36 @@ fn the_first_line_has_the_ports_the_system_chose() {
     assert!(server.addresses.iter().all(|address| address.port() != 0));
     assert_ne!(server.addresses[0], server.addresses[1]);
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn several_threads_share_the_port_and_the_work() {
+    let root = tempfile::tempdir().unwrap();
+    std::fs::write(root.path().join("file"), [7; 100_000]).unwrap();
+    let root = root.path().to_str().unwrap();
+    for ports in [&[][..], &["--single-port"], &["--port-range", "20000-30000"]] {
+        let mut server = Server::start(&[&[root, "--threads", "3"], ports].concat());
+        let ended = run(&["bench", &server.url("file"), "--clients", "50", "-w", "4", "--verify", "--json"]);
+        let result = ended.succeeded().json();
+        assert_eq!(result["transfers"]["completed"], 50, "{result}");
+        let threads = std::fs::read_dir(format!("/proc/{}/task", server.id())).unwrap();
+        let named = |name: &str| name.starts_with("serve-");
+        let comm =
+            |thread: std::io::Result<std::fs::DirEntry>| std::fs::read_to_string(thread.unwrap().path().join("comm"));
+        assert_eq!(threads.filter_map(|thread| comm(thread).ok()).filter(|name| named(name)).count(), 2);
+        server.signal(Signal::TERM);
+        assert_eq!(server.wait(), Some(0));
+        let log = server.rest_of_log();
+        assert!(log.contains("stopped after 50 downloads"), "{log}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn several_threads_take_no_port_from_another_server() {
+    let server = Server::start(&["--threads", "2"]);
+    let ended = run(&["serve", "--threads", "2", "--listen", &server.host()]).failed_with(8);
+    ended.says(&format!("cannot listen on {}", server.host()));
+    let ended = run(&["serve", "--threads", "3", "--port-range", "20000-20001", "--listen", "127.0.0.1:0"]);
+    ended.failed_with(8).says("2 ports are not enough for 3 event loops").says("--port-range");
+}

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::num::NonZeroUsize;
 
 use tftp_proto::endpoint::SocketRole;
 
@@ -21,14 +22,57 @@ pub(super) struct Bound {
     pub(super) warnings: Vec<Warning>,
 }
 
-/// Binds everything, or nothing. `passed` are listeners that are bound already.
-pub(super) fn bind_all(
-    listen: &[SocketAddr],
-    passed: Vec<UdpSocket>,
-    ports: &TransferPorts,
-    random: u64,
-    options: &BindOptions,
-) -> Result<Bound, BindError> {
+/// Whether the system spreads peers over sockets that share a port.
+const SPREADS_PEERS: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+/// What to bind.
+pub(super) struct Wanted<'a> {
+    pub(super) listen: &'a [SocketAddr],
+    /// Listeners that are bound already.
+    pub(super) passed: Vec<UdpSocket>,
+    pub(super) ports: &'a TransferPorts,
+    pub(super) random: u64,
+    pub(super) options: &'a BindOptions,
+}
+
+/// Binds everything for so many event loops, or for one where they cannot share a port, or nothing. There is a first.
+pub(super) fn bind_shared(wanted: Wanted<'_>, loops: NonZeroUsize) -> Result<(Bound, Vec<Bound>), BindError> {
+    let loops = loops.get();
+    let reason = if !wanted.passed.is_empty() {
+        Some("a socket that was passed cannot be shared")
+    } else if !SPREADS_PEERS {
+        Some("this system does not spread peers over sockets")
+    } else {
+        None
+    };
+    if loops == 1 || reason.is_some() {
+        let mut bound = bind_all(wanted)?;
+        if let Some(reason) = reason.filter(|_| loops > 1) {
+            bound.warnings.push(Warning::OneLoop { wanted: loops, reason });
+        }
+        return Ok((bound, Vec::new()));
+    }
+    let Wanted { ports, random, options, .. } = wanted;
+    // First without sharing: a port that another server shares is taken all the same.
+    let Bound { local_addrs, warnings, .. } = bind_all(Wanted { ports: &TransferPorts::Single, ..wanted })?;
+    let shared = BindOptions { reuse_port: true, ..options.clone() };
+    let part = |number: usize| {
+        let mut bound = Bound::default();
+        for address in &local_addrs {
+            bound.listen(*address, &shared)?;
+        }
+        // They were given once.
+        bound.warnings.clear();
+        bound.add_transfer_ports(ports, random.wrapping_add(number as u64), loops, options)?;
+        Ok(bound)
+    };
+    let first = Bound { warnings, ..part(0)? };
+    Ok((first, (1..loops).map(part).collect::<Result<_, BindError>>()?))
+}
+
+/// Binds everything for one event loop, or nothing.
+fn bind_all(wanted: Wanted<'_>) -> Result<Bound, BindError> {
+    let Wanted { listen, passed, ports, random, options } = wanted;
     let mut bound = Bound::default();
     if listen.is_empty() && passed.is_empty() {
         bound.listen_on_defaults(options)?;
@@ -40,7 +84,7 @@ pub(super) fn bind_all(
     for address in listen {
         bound.listen(*address, options)?;
     }
-    bound.add_transfer_ports(ports, random, options)?;
+    bound.add_transfer_ports(ports, random, 1, options)?;
     Ok(bound)
 }
 
@@ -91,6 +135,7 @@ impl Bound {
         &mut self,
         ports: &TransferPorts,
         random: u64,
+        share: usize,
         options: &BindOptions,
     ) -> Result<(), BindError> {
         for (index, address) in self.local_addrs.clone().into_iter().enumerate() {
@@ -104,7 +149,7 @@ impl Bound {
             };
             let only_v6 = options.only_v6 && !self.sockets.iter().zip(&self.roles).any(dual_stack);
             let sockets = ports
-                .bind(address, random, &BindOptions { only_v6, ..options.clone() })
+                .bind(address, random, share, &BindOptions { only_v6, ..options.clone() })
                 .map_err(|source| BindError::TransferPorts { ip: address.ip(), source })?;
             self.roles.extend(sockets.iter().map(|_| SocketRole::Transfer { group }));
             self.sockets.extend(sockets);
@@ -119,11 +164,17 @@ mod tests {
 
     fn bind_on(listen: &[&str], ports: &TransferPorts) -> Result<Bound, BindError> {
         let listen: Vec<SocketAddr> = listen.iter().map(|address| address.parse().unwrap()).collect();
-        bind_all(&listen, Vec::new(), ports, 5, &BindOptions::default())
+        bind_all(Wanted { listen: &listen, passed: Vec::new(), ports, random: 5, options: &BindOptions::default() })
+    }
+
+    fn bind_for(loops: usize, wanted: Wanted<'_>) -> Result<Vec<Bound>, BindError> {
+        let (first, others) = bind_shared(wanted, NonZeroUsize::new(loops).unwrap())?;
+        Ok(std::iter::once(first).chain(others).collect())
     }
 
     fn bind_passed(passed: Vec<UdpSocket>, listen: &[SocketAddr]) -> Result<Bound, BindError> {
-        bind_all(listen, passed, &TransferPorts::Random(1), 5, &BindOptions::default())
+        let ports = &TransferPorts::Random(1);
+        bind_all(Wanted { listen, passed, ports, random: 5, options: &BindOptions::default() })
     }
 
     #[test]
@@ -223,5 +274,63 @@ mod tests {
         let error = bind_on(&[&address.to_string()], &TransferPorts::Single).err().unwrap();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         assert!(error.to_string().contains(&address.to_string()));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn event_loops_share_the_listening_port_and_nothing_else() {
+        let (listen, options) = (["127.0.0.1:0".parse().unwrap()], BindOptions::default());
+        let wanted = |ports| Wanted { listen: &listen, passed: Vec::new(), ports, random: 5, options: &options };
+        let all = bind_for(3, wanted(&TransferPorts::Random(2))).unwrap();
+        assert_eq!(all.len(), 3);
+        let addresses: Vec<Vec<SocketAddr>> =
+            all.iter().map(|bound| bound.sockets.iter().map(BoundSocket::local_addr).collect()).collect();
+        let listener = addresses[0][0];
+        assert!(addresses.iter().all(|of_one| of_one[0] == listener && of_one.len() == 3));
+        let mut transfer_ports: Vec<_> = addresses.iter().flat_map(|of_one| &of_one[1..]).collect();
+        transfer_ports.sort();
+        transfer_ports.dedup();
+        assert_eq!(transfer_ports.len(), 6);
+
+        // A second server is not let in, shared or not.
+        let again = [listener];
+        let wanted = Wanted { listen: &again, ..wanted(&TransferPorts::Single) };
+        let error = bind_for(2, wanted).err().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        assert!(matches!(error, BindError::Listen { address, .. } if address == listener), "{error}");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn each_event_loop_has_its_part_of_a_range() {
+        let (listen, options) = (["127.0.0.1:0".parse().unwrap()], BindOptions::default());
+        // A place where nothing is in the way. Another program may come between; then the next is tried.
+        let (range, all) = (0..20)
+            .find_map(|_| {
+                let first = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().min(65_000);
+                let ports = TransferPorts::Range(first..=first + 40);
+                let wanted =
+                    Wanted { listen: &listen, passed: Vec::new(), ports: &ports, random: 5, options: &options };
+                bind_for(2, wanted).ok().map(|all| (first..=first + 40, all))
+            })
+            .unwrap();
+        for bound in &all {
+            assert_eq!(bound.sockets.len(), 1 + 8, "half of 16");
+            assert!(bound.sockets[1..].iter().all(|socket| range.contains(&socket.local_addr().port())));
+        }
+        let ports = TransferPorts::Range(9000..=9001);
+        let wanted = Wanted { listen: &listen, passed: Vec::new(), ports: &ports, random: 5, options: &options };
+        let error = bind_for(3, wanted).err().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        assert!(error.to_string().contains("2 ports are not enough for 3"), "{error}");
+    }
+
+    #[test]
+    fn a_socket_that_was_passed_has_one_event_loop() {
+        let passed = vec![UdpSocket::bind("127.0.0.1:0").unwrap()];
+        let (ports, options) = (TransferPorts::Single, BindOptions::default());
+        let all = bind_for(4, Wanted { listen: &[], passed, ports: &ports, random: 5, options: &options }).unwrap();
+        assert_eq!(all.len(), 1);
+        assert!(matches!(all[0].warnings[..], [Warning::OneLoop { wanted: 4, .. }]), "{:?}", all[0].warnings);
     }
 }

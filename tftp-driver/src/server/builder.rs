@@ -2,17 +2,18 @@
 
 use std::fmt;
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::Arc;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_channel::mpsc;
+use futures_channel::mpsc::{self, UnboundedReceiver};
 use tftp_proto::config::{OptionPolicy, Timing};
 use tftp_proto::endpoint::{Admission, EndpointConfig, Event, Limits};
 
-use super::bind::bind_all;
+use super::bind::{Bound, Wanted, bind_shared};
 use super::jobs::StorageJobs;
-use super::{BindError, Server, ServerHandle, TransferPorts};
-use crate::bridge::{PassOn, Tftp, random_seed};
+use super::{BindError, Part, Server, ServerHandle, TransferPorts};
+use crate::bridge::{Command, PassOn, Tftp, random_seed};
 use crate::event_loop::EventLoop;
 use crate::runtime::Runtime;
 use crate::storage::{Context, Storage};
@@ -174,28 +175,84 @@ impl<R: Runtime, S: Storage> ServerBuilder<R, S> {
     ///
     /// A [`BindError`] that names the address. Nothing stays bound then.
     pub fn bind(self) -> Result<Server<R>, BindError> {
-        let Self { runtime, storage, listen, passed, ports, limits, mut config, sockets, seed, mut on_event } = self;
+        self.bind_many(NonZeroUsize::MIN)?.0.start()
+    }
+
+    /// Binds the sockets of a server with several event loops, each for a thread of its own: the first, and the others.
+    /// It takes more than one processor to fill a fast network with small packets.
+    ///
+    /// Linux spreads the clients over the loops by their address and port. On other systems, and with sockets that were
+    /// passed, there is only the first, whatever is asked, and a [warning](Part::warnings).
+    ///
+    /// The loops share storage, limits, [`on_event`](Self::on_event) (called by one at a time) and the
+    /// [`ServerHandle`]. A writer that fell silent yields to a new request of its host only if both came to the same
+    /// loop; else the newcomer is told that the file is being written, until the old one has timed out.
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind).
+    pub fn bind_many(self, loops: NonZeroUsize) -> Result<(Part<R>, Vec<Part<R>>), BindError> {
+        let Self { runtime, storage, listen, passed, ports, limits, mut config, sockets, seed, on_event } = self;
         let seed = seed.unwrap_or_else(random_seed);
-        let bound = bind_all(&listen, passed, &ports, seed, &sockets)?;
+        let wanted = Wanted { listen: &listen, passed, ports: &ports, random: seed, options: &sockets };
+        let (first, others) = bind_shared(wanted, loops)?;
         let admission = Arc::new(Admission::new(limits));
         config.admission = Arc::clone(&admission);
-        config.sockets = bound.roles;
+        config.buffer_budget /= others.len() + 1;
+        let (first_commands, first_receiver) = mpsc::unbounded();
+        let (mut commands, receivers): (Vec<_>, Vec<_>) = others.iter().map(|_| mpsc::unbounded()).unzip();
+        commands.insert(0, first_commands);
+        let whole = Whole {
+            runtime,
+            storage: Arc::new(storage),
+            config,
+            on_event: Arc::new(Mutex::new(on_event)),
+            handle: ServerHandle { commands: commands.into(), admission },
+        };
+        let part = |(number, (bound, receiver))| whole.part(seed.wrapping_add(number), bound, receiver);
+        let others = (1..).zip(others.into_iter().zip(receivers)).map(part).collect();
+        Ok((part((0, (first, first_receiver))), others))
+    }
+}
 
-        let blocking = runtime.clone();
-        let context = Context::new(move |work| blocking.spawn_blocking(work));
-        let protocol = Tftp::new(config, seed, runtime.now(), PassOn);
-        let jobs = StorageJobs::new(storage, context);
-        let (commands, receiver) = mpsc::unbounded();
-        let driver = EventLoop::new(runtime, bound.sockets, protocol, jobs, move |event: Event| on_event(&event))
-            .map_err(BindError::Runtime)?
-            .with_commands(receiver);
-        Ok(Server {
-            driver: Box::pin(driver),
-            local_addrs: bound.local_addrs,
-            warnings: bound.warnings,
-            handle: ServerHandle { commands, admission },
-            runtime: std::marker::PhantomData,
-        })
+/// What the event loops of one server share.
+struct Whole<R, S> {
+    runtime: R,
+    storage: Arc<S>,
+    config: EndpointConfig,
+    on_event: Arc<Mutex<OnEvent>>,
+    handle: ServerHandle,
+}
+
+impl<R: Runtime, S: Storage> Whole<R, S> {
+    fn part(&self, seed: u64, bound: Bound, commands: UnboundedReceiver<Command>) -> Part<R> {
+        let (runtime, storage, on_event) =
+            (self.runtime.clone(), Arc::clone(&self.storage), Arc::clone(&self.on_event));
+        let mut config = self.config.clone();
+        let Bound { sockets, roles, local_addrs, warnings } = bound;
+        config.sockets = roles;
+        let (handle, addrs, notes) = (self.handle.clone(), local_addrs.clone(), warnings.clone());
+        let start = move || {
+            let blocking = runtime.clone();
+            let context = Context::new(move |work| blocking.spawn_blocking(work));
+            let protocol = Tftp::new(config, seed, runtime.now(), PassOn);
+            let jobs = StorageJobs::new(storage, context);
+            let tell = move |event: Event| {
+                let mut on_event = on_event.lock().unwrap_or_else(PoisonError::into_inner);
+                on_event(&event);
+            };
+            let driver = EventLoop::new(runtime, sockets, protocol, jobs, tell)
+                .map_err(BindError::Runtime)?
+                .with_commands(commands);
+            Ok(Server {
+                driver: Box::pin(driver),
+                local_addrs: addrs,
+                warnings: notes,
+                handle,
+                runtime: std::marker::PhantomData,
+            })
+        };
+        Part { start: Box::new(start), local_addrs, warnings, handle: self.handle.clone() }
     }
 }
 

@@ -70,6 +70,13 @@ pub enum Warning {
         /// Why.
         reason: String,
     },
+    /// One event loop does the work of several.
+    OneLoop {
+        /// So many were wanted.
+        wanted: usize,
+        /// Why they cannot share their ports.
+        reason: &'static str,
+    },
 }
 
 impl fmt::Display for Warning {
@@ -87,6 +94,7 @@ impl fmt::Display for Warning {
                 }
             }
             Self::Skipped { address, reason } => write!(f, "not listening on {address}: {reason}"),
+            Self::OneLoop { wanted, reason } => write!(f, "one event loop instead of {wanted}: {reason}"),
         }
     }
 }

@@ -8,10 +8,12 @@ use tftp_proto::endpoint::{Admission, Shutdown};
 
 use crate::bridge::Command;
 
-/// Controls a [`Server`](super::Server) from anywhere. Cheap to clone; does not keep the server alive.
+/// Controls a [`Server`](super::Server) from anywhere, with all its event loops. Cheap to clone; does not keep the
+/// server alive.
 #[derive(Clone)]
 pub struct ServerHandle {
-    pub(super) commands: UnboundedSender<Command>,
+    /// One for each event loop.
+    pub(super) commands: Arc<[UnboundedSender<Command>]>,
     pub(super) admission: Arc<Admission>,
 }
 
@@ -36,8 +38,10 @@ impl ServerHandle {
     }
 
     fn send(&self, how: Shutdown) {
-        // Fails only if the server is gone, and then there is nothing left to shut down.
-        let _ = self.commands.unbounded_send(Command::Shutdown(how));
+        for commands in &*self.commands {
+            // Fails only if the server is gone, and then there is nothing left to shut down.
+            let _ = commands.unbounded_send(Command::Shutdown(how));
+        }
     }
 }
 

@@ -35,8 +35,8 @@ pub(super) struct Done<S: Storage> {
 type DoneFuture<S> = Pin<Box<dyn Future<Output = Done<S>> + Send>>;
 
 impl<S: Storage> StorageJobs<S> {
-    pub(super) fn new(storage: S, context: Context) -> Self {
-        Self { storage: Arc::new(storage), context, open: HashMap::new() }
+    pub(super) fn new(storage: Arc<S>, context: Context) -> Self {
+        Self { storage, context, open: HashMap::new() }
     }
 
     fn open_read(&self, id: TransferId, open: OpenRequest) -> DoneFuture<S> {

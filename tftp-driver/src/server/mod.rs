@@ -5,11 +5,13 @@ mod builder;
 mod error;
 mod handle;
 mod jobs;
+mod part;
 mod ports;
 
 pub use builder::ServerBuilder;
 pub use error::{BindError, Warning};
 pub use handle::ServerHandle;
+pub use part::Part;
 pub use ports::TransferPorts;
 
 use std::fmt;

@@ -31,11 +31,12 @@ impl Default for TransferPorts {
 }
 
 impl TransferPorts {
-    /// Binds the sockets beside `listener`, on its address.
+    /// Binds the sockets beside `listener`, on its address. Of a range, `share` event loops each get their part.
     pub(super) fn bind(
         &self,
         listener: SocketAddr,
         random: u64,
+        share: usize,
         options: &BindOptions,
     ) -> io::Result<Vec<BoundSocket>> {
         let bind = |port| bind(with_port(listener, port), options);
@@ -46,6 +47,13 @@ impl TransferPorts {
                 // Port 0 would be one outside the range.
                 let first = u64::from(*range.start()).max(1);
                 let count = (u64::from(*range.end()) + 1).saturating_sub(first);
+                let most = usize::try_from(count).unwrap_or(MAX_OF_RANGE).min(MAX_OF_RANGE) / share.max(1);
+                if count > 0 && most == 0 {
+                    return Err(io::Error::new(
+                        io::ErrorKind::InvalidInput,
+                        format!("{count} ports are not enough for {share} event loops"),
+                    ));
+                }
                 let mut bound = Vec::new();
                 let mut last_error = None;
                 for place in 0..count {
@@ -55,7 +63,7 @@ impl TransferPorts {
                         Err(error) if is_of_this_port_only(&error) => last_error = Some(error),
                         Err(error) => return Err(error),
                     }
-                    if bound.len() == MAX_OF_RANGE {
+                    if bound.len() == most {
                         break;
                     }
                 }

@@ -10,7 +10,7 @@ use super::rig::{LOCALHOST, Peer, Pieces, Rig, Running, content, download, memor
 /// An RRQ without options.
 pub(crate) const RRQ: &[u8] = b"\0\x01file\0octet\0";
 
-async fn there_and_back<R: Runtime>(rig: &Rig<R>, server: SocketAddr) {
+pub(crate) async fn there_and_back<R: Runtime>(rig: &Rig<R>, server: SocketAddr) {
     let data = content(1, 50_000);
     let client = rig.client();
     client.put(server, "up", Pieces(data.clone()), None).await.unwrap();

@@ -14,7 +14,8 @@ use crate::wire::Mode;
 /// A socket of the caller, by its place in [`EndpointConfig::sockets`](super::EndpointConfig::sockets).
 pub type SocketId = usize;
 
-/// One transfer of an endpoint. Never used twice: a slot that is used again has a new generation.
+/// One transfer. Never used twice, not even by another endpoint with the same [`Admission`](super::Admission): every one
+/// has a new generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TransferId {
     pub(super) index: u32,

@@ -1,8 +1,13 @@
 //! Limits that several endpoints can share.
 
-use core::sync::atomic::{AtomicUsize, Ordering};
+use alloc::collections::BTreeMap;
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
-/// Limits on what a server takes on, shared by the endpoints of one server.
+use spin::Mutex;
+
+use super::demux::Network;
+
+/// What the endpoints of one server share: limits on what they take on together, and the names of their transfers.
 ///
 /// At a limit a request is dropped in silence: boot ROMs give up on an ERROR but repeat an unanswered request.
 #[derive(Debug)]
@@ -10,6 +15,9 @@ pub struct Admission {
     limits: Limits,
     transfers: AtomicUsize,
     opening: AtomicUsize,
+    /// Held for a look-up, once at the beginning of a transfer and once at its end.
+    networks: Mutex<BTreeMap<Network, usize>>,
+    generation: AtomicU32,
 }
 
 /// The limits of an [`Admission`].
@@ -40,7 +48,13 @@ impl Admission {
     /// An admission with these limits and nothing admitted.
     #[must_use]
     pub const fn new(limits: Limits) -> Self {
-        Self { limits, transfers: AtomicUsize::new(0), opening: AtomicUsize::new(0) }
+        Self {
+            limits,
+            transfers: AtomicUsize::new(0),
+            opening: AtomicUsize::new(0),
+            networks: Mutex::new(BTreeMap::new()),
+            generation: AtomicU32::new(0),
+        }
     }
 
     /// The limits.
@@ -55,12 +69,30 @@ impl Admission {
         self.transfers.load(Ordering::Relaxed)
     }
 
-    pub(super) fn take_transfer(&self) -> bool {
-        take(&self.transfers, self.limits.transfers)
+    /// Takes a place among the transfers of everybody and of this network.
+    pub(super) fn take_transfer(&self, network: Network) -> Result<(), Full> {
+        // Held to the end, so that two endpoints cannot both take the last place.
+        let mut networks = self.networks.lock();
+        let count = networks.get(&network).copied().unwrap_or(0);
+        if count >= self.limits.per_network {
+            return Err(Full::Network);
+        }
+        if !take(&self.transfers, self.limits.transfers) {
+            return Err(Full::Everybody);
+        }
+        networks.insert(network, count + 1);
+        Ok(())
     }
 
-    pub(super) fn release_transfer(&self) {
+    pub(super) fn release_transfer(&self, network: Network) {
         self.transfers.fetch_sub(1, Ordering::Relaxed);
+        let mut networks = self.networks.lock();
+        if let Some(count) = networks.get_mut(&network) {
+            *count -= 1;
+            if *count == 0 {
+                networks.remove(&network);
+            }
+        }
     }
 
     pub(super) fn take_opening(&self) -> bool {
@@ -70,9 +102,55 @@ impl Admission {
     pub(super) fn release_opening(&self) {
         self.opening.fetch_sub(1, Ordering::Relaxed);
     }
+
+    /// A number that no other transfer has, whichever endpoint runs it: storage tells writers apart by it.
+    pub(super) fn next_generation(&self) -> u32 {
+        self.generation.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
+    }
+}
+
+/// Whose places are all taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Full {
+    Network,
+    Everybody,
 }
 
 /// Counts one up unless the limit is reached.
 fn take(count: &AtomicUsize, limit: usize) -> bool {
     count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| (count < limit).then(|| count + 1)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::net::Ipv4Addr;
+
+    const fn network(last: u8) -> Network {
+        Network::V4(Ipv4Addr::new(192, 0, 2, last))
+    }
+
+    #[test]
+    fn a_network_has_its_share_whichever_endpoint_asks() {
+        let admission = Admission::new(Limits { transfers: 3, opening: 9, per_network: 2 });
+        assert_eq!(admission.take_transfer(network(1)), Ok(()));
+        assert_eq!(admission.take_transfer(network(1)), Ok(()));
+        assert_eq!(admission.take_transfer(network(1)), Err(Full::Network));
+        assert_eq!(admission.take_transfer(network(2)), Ok(()));
+        assert_eq!(admission.take_transfer(network(2)), Err(Full::Everybody));
+        assert_eq!(admission.transfers(), 3, "what was refused took no place");
+        admission.release_transfer(network(1));
+        assert_eq!(admission.take_transfer(network(2)), Ok(()));
+        for last in [1, 2, 2] {
+            admission.release_transfer(network(last));
+        }
+        assert_eq!(admission.transfers(), 0);
+        assert!(admission.networks.lock().is_empty(), "a network without transfers takes no room");
+    }
+
+    #[test]
+    fn no_generation_comes_twice() {
+        let admission = Admission::default();
+        assert_ne!(admission.next_generation(), admission.next_generation());
+    }
 }

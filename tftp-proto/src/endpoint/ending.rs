@@ -56,14 +56,7 @@ impl Endpoint {
                 if self.servers.get(&(*group, peer)) == Some(&index) {
                     self.servers.remove(&(*group, peer));
                 }
-                self.config.admission.release_transfer();
-                let network = Network::new(peer);
-                if let Some(count) = self.networks.get_mut(&network) {
-                    *count -= 1;
-                    if *count == 0 {
-                        self.networks.remove(&network);
-                    }
-                }
+                self.config.admission.release_transfer(Network::new(peer));
             }
             Side::Client { request, .. } => {
                 for (socket, _) in &request.servers {

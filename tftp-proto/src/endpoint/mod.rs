@@ -42,7 +42,7 @@ pub use event::{Event, Outcome, RefusedReason, Report, Role};
 
 use crate::wire::{Packet, Repr};
 use crate::{Instant, Rng};
-use demux::{Network, PeerKey, Pools};
+use demux::{PeerKey, Pools};
 use entry::Entry;
 use paths::Paths;
 use saturation::Saturation;
@@ -63,12 +63,10 @@ pub struct Endpoint {
     table: Slab<Entry>,
     /// How many of them have ended, and only wait for storage to let go.
     closing: usize,
-    generation: u32,
     /// The transfer that serves a peer, by socket group.
     servers: BTreeMap<(usize, PeerKey), usize>,
     /// The transfer that a client socket is used for.
     clients: BTreeMap<SocketId, usize>,
-    networks: BTreeMap<Network, usize>,
     /// Server transfers in the order of their requests, for eviction of those whose peer never answered.
     arrivals: VecDeque<TransferId>,
     tombstones: Tombstones,
@@ -103,10 +101,8 @@ impl Endpoint {
             rng: Rng::new(seed),
             table: Slab::new(),
             closing: 0,
-            generation: 0,
             servers: BTreeMap::new(),
             clients: BTreeMap::new(),
-            networks: BTreeMap::new(),
             arrivals: VecDeque::new(),
             tombstones: Tombstones::default(),
             timers: Timers::default(),
@@ -215,10 +211,10 @@ impl Endpoint {
 
     /// Puts an entry into the table and gives it an identifier that was never used.
     fn insert(&mut self, make: impl FnOnce(TransferId) -> Entry) -> usize {
-        self.generation = self.generation.wrapping_add(1);
+        let generation = self.config.admission.next_generation();
         let slot = self.table.vacant_entry();
         let index = slot.key();
-        slot.insert(make(TransferId { index: u32::try_from(index).unwrap_or(u32::MAX), generation: self.generation }));
+        slot.insert(make(TransferId { index: u32::try_from(index).unwrap_or(u32::MAX), generation }));
         index
     }
 

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::action::Meta;
+use super::admission::Full;
 use super::demux::{self, Network, PeerKey};
 use super::disposition::Ignored;
 use super::entry::{Entry, Phase, Request, Side, StorageState};
@@ -145,9 +146,9 @@ impl Endpoint {
         //# If a request can not be granted, or some error occurs during the transfer, then an ERROR packet (opcode 5)
         //# is sent.
         self.reply(meta, Answer::Error(code, message));
-        self.generation = self.generation.wrapping_add(1);
+        let generation = self.config.admission.next_generation();
         self.events.push_back(Event::Finished(Box::new(Report {
-            id: super::TransferId { index: u32::MAX, generation: self.generation },
+            id: super::TransferId { index: u32::MAX, generation },
             role: Role::Server,
             direction: request.direction,
             peer: meta.peer,
@@ -171,19 +172,17 @@ impl Endpoint {
         if self.table.len() >= limits.transfers.saturating_mul(2) {
             return false;
         }
-        if self.networks.get(&network).copied().unwrap_or(0) >= limits.per_network {
-            return false;
-        }
         if !self.config.admission.take_opening() {
             return false;
         }
-        let taken = self.config.admission.take_transfer() || self.evict(now) && self.config.admission.take_transfer();
-        if !taken {
-            self.config.admission.release_opening();
-            return false;
+        let mut taken = self.config.admission.take_transfer(network);
+        if taken == Err(Full::Everybody) && self.evict(now) {
+            taken = self.config.admission.take_transfer(network);
         }
-        *self.networks.entry(network).or_insert(0) += 1;
-        true
+        if taken.is_err() {
+            self.config.admission.release_opening();
+        }
+        taken.is_ok()
     }
 
     /// Forgets the oldest transfer whose peer has not answered, and whose place is free at once.
