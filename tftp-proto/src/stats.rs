@@ -27,3 +27,22 @@ impl AddAssign for Stats {
         self.ignored += other.ignored;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_counter_is_added() {
+        let of = |number| Stats {
+            datagrams_sent: number,
+            datagrams_received: 2 * number,
+            retransmissions: 3 * number,
+            timeouts: 4 * number,
+            ignored: 5 * number,
+        };
+        let mut sum = of(10);
+        sum += of(1);
+        assert_eq!(sum, of(11));
+    }
+}

@@ -231,6 +231,35 @@ fn who_was_served_a_moment_ago_gets_no_error_5() {
     bench.rest();
 }
 
+/// An address that may be forged hears of a failure once.
+#[test]
+fn a_failure_is_repeated_only_to_a_peer_that_has_answered() {
+    for (options, answered) in [(&[("blksize", "1024")][..], true), (&[], false)] {
+        let mut bench = with_file(Bench::server());
+        bench.store().script(JobKind::Read, 0, Fate::Fails(Duration::ZERO, FailureKind::Other));
+        let (tid, mut told) = bench.request(PEER, rrq("f", "octet", options));
+        if answered {
+            told = bench.say(PEER, tid, ack(0)).remove(0);
+        }
+        assert_eq!(error_code(&told), Some(0));
+        bench.world.run_for(Duration::from_millis(300));
+        assert_eq!(bench.say(PEER, tid, ack(1)).len(), usize::from(answered));
+        bench.rest();
+    }
+}
+
+#[test]
+fn during_a_shutdown_nobody_is_told_what_is_wrong_with_a_request() {
+    let mut bench = with_file(Bench::server());
+    bench.request(PEER, rrq("f", "octet", &[]));
+    let no_mode = b"\0\x01f\0";
+    assert_eq!(bench.say(OTHER, SERVER, no_mode).iter().map(|told| error_code(told)).collect::<Vec<_>>(), [Some(4)]);
+    assert_eq!(bench.say(OTHER, address([255; 4], 69), no_mode), NONE, "nor ever if it came to everybody");
+    bench.world.shutdown(0, Shutdown::Graceful);
+    assert_eq!(bench.say(OTHER, SERVER, no_mode), NONE);
+    bench.rest();
+}
+
 /// Without an endpoint, too: a copy of its request makes a transfer send nothing once the peer has answered.
 #[test]
 fn a_transfer_repeats_its_first_answer_only_to_a_peer_that_never_answered() {

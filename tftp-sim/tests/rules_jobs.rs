@@ -3,14 +3,20 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use tftp_proto::Instant;
 use tftp_proto::endpoint::{
-    Action, Endpoint, EndpointConfig, Event, FailureKind, Job, JobResult, Meta, Outcome, StorageFailure, TransferId,
+    Action, Admission, Endpoint, EndpointConfig, Event, FailureKind, Job, JobResult, Limits, Meta, Outcome,
+    StorageFailure, TransferId,
 };
-use tftp_sim::bench::{OTHER, PEER, SERVER, server_config};
+use tftp_proto::wire::Options;
+use tftp_sim::bench::{Bench, OTHER, PEER, SERVER, TID, US, address, server_config};
 use tftp_sim::packet::{ack, data, error_code, rrq, wrq};
+use tftp_sim::store::{Fate, Habits, JobKind};
 
+const NONE: [Vec<u8>; 0] = [];
 const NOW: Instant = Instant::from_micros(1_000_000);
 
 /// A server without storage: its jobs wait for an answer by hand. All on one port.
@@ -206,4 +212,46 @@ fn an_upload_that_announces_its_size_says_so_to_storage() {
     assert_eq!(announced(uploads("netascii")), (Some(1000), true), "what travels is longer than the file");
     let downloads = sizes.map(|size| rrq("f", "octet", &[("tsize", size)]));
     assert_eq!(announced(downloads), (None, true));
+}
+
+#[test]
+fn small_blocks_are_gathered_into_writes_of_32_kib() {
+    let mut bench = Bench::server();
+    let (tid, _) = bench.request(PEER, wrq("up", "octet", &[]));
+    for block in 1..=130 {
+        bench.say(PEER, tid, data(block, &[7; 512]));
+    }
+    bench.say(PEER, tid, data(131, b"end"));
+    let writes =
+        bench.store().log().iter().filter(|asked| asked.kind == JobKind::Write).filter_map(|asked| asked.range);
+    assert_eq!(writes.collect::<Vec<_>>(), [(0, 32 << 10), (32 << 10, 32 << 10), (64 << 10, 1027)]);
+    bench.rest();
+}
+
+/// What is at hand anyway costs nothing: only with more than that the server has to wait.
+#[test]
+fn a_client_acknowledges_a_window_while_storage_writes_it() {
+    let mut bench = Bench::client();
+    bench.store().script(JobKind::Write, 0, Fate::After(Duration::from_secs(1)));
+    bench.get("f", Options::NONE);
+    assert_eq!(bench.say(TID, US, data(1, &[1; 512])), [ack(1)], "at once");
+    assert_eq!(bench.say(TID, US, data(2, &[2; 512])), NONE, "no more until storage has room");
+    let later = bench.wait(TID, Duration::from_secs(1));
+    assert_eq!(later, [(Duration::from_secs(1), ack(2))]);
+    assert_eq!(bench.say(TID, US, data(3, b"end")), [ack(3)]);
+    bench.rest();
+}
+
+/// Its open hangs, and others come: what has ended and cannot be let go does not pile up without a bound.
+#[test]
+fn storage_that_hangs_holds_twice_as_many_transfers_as_may_run_and_no_more() {
+    let mut bench = Bench::server_with(|config| {
+        config.admission = Arc::new(Admission::new(Limits { transfers: 2, ..Limits::default() }));
+    });
+    bench.store().set_habits(Habits { silences: 1000, ..Habits::default() });
+    for port in 2000..2020 {
+        assert_eq!(bench.say(address([10, 0, 0, 2], port), SERVER, rrq("f", "octet", &[])), NONE);
+    }
+    assert_eq!(bench.store().count(JobKind::OpenRead), 4);
+    assert_eq!(bench.active(), 2);
 }

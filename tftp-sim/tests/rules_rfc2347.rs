@@ -227,9 +227,11 @@ fn a_client_ends_a_failed_negotiation_with_error_8() {
 //# code 8, and terminate the transfer.
 #[test]
 fn a_client_that_asked_nothing_refuses_an_oack() {
-    let mut bench = Bench::client();
-    bench.get("f", Options::NONE);
-    assert_eq!(error_code(&bench.say(TID, US, oack(&[("blksize", "512")]))[0]), Some(8));
+    for options in [&[("blksize", "512")][..], &[]] {
+        let mut bench = Bench::client();
+        bench.get("f", Options::NONE);
+        assert_eq!(error_code(&bench.say(TID, US, oack(options))[0]), Some(8), "{options:?}");
+    }
 }
 
 //= rfc2347#negotiation-protocol

@@ -124,7 +124,6 @@ impl Endpoint {
         let state = self.shutdown.as_mut()?;
         // After an immediate shutdown all that can still be under way is a commit, and that may hang, too.
         if self.table.len() > self.closing && state.how == Shutdown::Graceful {
-            state.storage_patience = None;
             return None;
         }
         if !self.table.is_empty() {

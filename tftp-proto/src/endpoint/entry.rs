@@ -123,10 +123,6 @@ impl JobKind {
 }
 
 impl StorageState {
-    pub(super) const fn is_idle(&self) -> bool {
-        self.running.is_none() && self.due.is_none()
-    }
-
     pub(super) fn is_committing(&self) -> bool {
         self.running.is_some_and(|running| running.kind == JobKind::Commit)
     }
@@ -197,7 +193,7 @@ impl Entry {
             return;
         }
         if let Phase::Active(transfer) = &mut self.phase {
-            if transfer.is_proved() && !transfer.is_asking() {
+            if transfer.is_proved() {
                 self.epitaph = Some(Epitaph::failed(now, code, message));
             }
             //= rfc1350#section-7

@@ -247,10 +247,9 @@ impl Endpoint {
             let Some(waiting) = self.table.get_mut(waiter.index as usize).filter(|entry| entry.id == waiter) else {
                 continue;
             };
-            if matches!(waiting.phase, Phase::Opening) && waiting.storage.is_idle() {
-                waiting.storage.due = Some(waiting.open_job(waiting.request.options.transfer_size));
-                self.make_ready(waiter.index as usize);
-            }
+            // As long as it waits it has nothing else to do.
+            waiting.storage.due = Some(waiting.open_job(waiting.request.options.transfer_size));
+            self.make_ready(waiter.index as usize);
         }
     }
 

@@ -21,6 +21,8 @@ mod recognise;
 mod requests;
 mod saturation;
 mod step;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod tombstones;
 

@@ -59,10 +59,7 @@ impl Timers {
         }
         timer.queued = None;
         match timer.deadline {
-            Some(deadline) if deadline <= now => {
-                timer.deadline = None;
-                true
-            }
+            Some(deadline) if deadline <= now => true,
             deadline => {
                 self.set(timer, id, deadline);
                 false
@@ -95,6 +92,16 @@ mod tests {
         let (entry, id) = timers.pop(at(999)).unwrap();
         assert!(timers.fire(&mut timer, id, entry, at(999)));
         assert_eq!(timers.next(), None);
+    }
+
+    #[test]
+    fn a_deadline_that_stays_is_queued_once() {
+        let mut timers = Timers::default();
+        let mut timer = Timer::default();
+        for _ in 0..1000 {
+            timers.set(&mut timer, ID, Some(at(10)));
+        }
+        assert_eq!(timers.heap.len(), 1);
     }
 
     #[test]

@@ -75,10 +75,7 @@ impl<C: AsRef<[u8]>> Chunks<C> {
             self.end = Some(offset + len as u64);
         }
         match &mut self.held {
-            [None, second] => {
-                *second = None;
-                self.held = [Some((offset, chunk)), None];
-            }
+            [None, _] => self.held = [Some((offset, chunk)), None],
             [Some((start, first)), second @ None] if *start + first.as_ref().len() as u64 == offset => {
                 *second = Some((offset, chunk));
             }

@@ -45,3 +45,21 @@ impl Dally {
         self.until <= now
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::time::Duration;
+
+    #[test]
+    fn it_repeats_until_it_is_over() {
+        let end = Instant::ZERO + Duration::from_secs(10);
+        let dally = Dally::new(7, Instant::ZERO, end);
+        for now in [end, end + Duration::from_secs(1)] {
+            assert!(dally.is_over(now) && !dally.is_repeat(now, 7));
+        }
+        assert!(
+            !dally.is_over(Instant::ZERO) && dally.is_repeat(Instant::ZERO, 7) && !dally.is_repeat(Instant::ZERO, 6)
+        );
+    }
+}

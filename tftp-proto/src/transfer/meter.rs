@@ -76,3 +76,29 @@ impl Meter {
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One late answer is no reason to forget how fast the receiver was the last time.
+    #[test]
+    fn what_is_known_from_before_changes_slowly() {
+        let mut meter = Meter::default();
+        meter.assume(100_000);
+        assert_eq!(meter.block_time(), Some(100_000));
+        let late = Duration::from_secs(1);
+        let sample = |may_be_longer| Sample {
+            blocks: 8,
+            of_last_train: 8,
+            since_start: late,
+            since_last_train: late,
+            whole: false,
+            may_be_longer,
+        };
+        meter.learn(&sample(false));
+        assert_eq!(meter.block_time(), Some(100_000));
+        meter.learn(&sample(true));
+        assert_eq!(meter.block_time(), Some(112_500));
+    }
+}

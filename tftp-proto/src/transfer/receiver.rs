@@ -259,14 +259,10 @@ impl Receiver {
                     self.stats.timeouts += 1;
                     self.gap_reported = false;
                     self.ack_due = true;
-                    self.timed = None;
                     self.state = State::Receiving { deadline: self.retry.deadline(now) };
                 }
             },
-            State::Dallying(dally) if dally.is_over(now) => {
-                self.state = State::Done;
-                self.ack_due = false;
-            }
+            State::Dallying(dally) if dally.is_over(now) => self.state = State::Done,
             State::Receiving { .. } | State::Holding { .. } | State::Committing => {}
             State::Dallying(_) | State::Done | State::GaveUp => {}
         }

@@ -315,6 +315,7 @@ mod tests {
         assert_eq!(parse(b"windowsize\x0065536\0").options.window_size, Some(65_535));
         assert_eq!(parse(b"timeout\x000\0").options.timeout, None);
         assert_eq!(parse(b"timeout\x00256\0").options.timeout, None);
+        assert_eq!(parse(b"utimeout\x000\0").options.micro_timeout, None);
         assert_eq!(parse(b"blksize2\x001000\0").options.block_size2, None);
         assert_eq!(parse(b"blksize2\x0065536\0").options.block_size2, Some(32_768));
         assert_eq!(parse(b"rollover\x002\0").options.rollover, None);

@@ -1,0 +1,99 @@
+//! What an endpoint keeps follows from what goes on, not from what once went on: only its insides show that.
+
+use super::*;
+use crate::wire::Options;
+use alloc::sync::Arc;
+use core::net::Ipv4Addr;
+
+const START: Instant = Instant::from_micros(1_000_000);
+
+/// A server whose storage answers every open when it is told to.
+struct Server {
+    endpoint: Endpoint,
+    opens: Vec<TransferId>,
+    ended: Vec<Report>,
+}
+
+impl Server {
+    fn new(limits: Limits) -> Self {
+        let config = EndpointConfig {
+            sockets: alloc::vec![SocketRole::Listener { group: 0 }, SocketRole::Transfer { group: 0 }],
+            admission: Arc::new(Admission::new(limits)),
+            ..EndpointConfig::default()
+        };
+        Self { endpoint: Endpoint::new(config, 1), opens: Vec::new(), ended: Vec::new() }
+    }
+
+    fn drain(&mut self) {
+        let mut out = alloc::vec![0; 70_000];
+        loop {
+            match self.endpoint.poll(START, &mut out) {
+                Action::Job(id, Job::OpenRead(_)) => self.opens.push(id),
+                Action::Event(Event::Finished(report)) => self.ended.push(*report),
+                Action::Job(..) | Action::Transmit(_) | Action::Event(_) => {}
+                Action::Wait(_) | Action::Finished => return,
+            }
+        }
+    }
+
+    /// A read request from a host of its own.
+    fn request(&mut self, host: u32) {
+        let mut packet = [0; 100];
+        let (direction, mode) = (crate::wire::Direction::Read, crate::wire::Mode::Octet);
+        let request = Repr::Request { direction, filename: b"f", mode, options: Options::NONE };
+        let len = request.emit(&mut packet).unwrap();
+        let peer = SocketAddr::new(Ipv4Addr::from_bits(0x0a00_0000 + host).into(), 1024);
+        self.endpoint.handle_datagram(START, &Meta { socket: 0, peer, local_ip: None }, &packet[..len]);
+        self.drain();
+    }
+
+    /// Storage answers all opens.
+    fn answer(&mut self, result: &JobResult) {
+        for id in core::mem::take(&mut self.opens) {
+            self.endpoint.handle_job(START, id, result.clone());
+        }
+        self.drain();
+    }
+}
+
+fn not_found() -> JobResult {
+    JobResult::Failed(StorageFailure::new(FailureKind::NotFound, "no such file"))
+}
+
+#[test]
+fn hosts_that_came_and_went_leave_nothing_behind() {
+    let mut server = Server::new(Limits::default());
+    // A crowd at once, and then many one by one.
+    for host in 1..=500 {
+        server.request(host);
+    }
+    assert_eq!((server.endpoint.networks.len(), server.endpoint.arrivals.len()), (500, 500));
+    server.answer(&not_found());
+    for host in 1000..5000 {
+        server.request(host);
+        server.answer(&not_found());
+    }
+    assert_eq!(server.ended.len(), 4500);
+    server.endpoint.handle_timeout(START + Duration::from_secs(3600));
+    let Endpoint { table, servers, networks, arrivals, ready, replies, events, timers, .. } = &server.endpoint;
+    assert_eq!((table.len(), servers.len(), networks.len()), (0, 0, 0));
+    assert_eq!((ready.len(), replies.len(), events.len(), timers.next()), (0, 0, 0, None));
+    assert!(arrivals.len() < 70, "{}", arrivals.len());
+}
+
+#[test]
+fn the_oldest_unproved_transfer_gives_way_however_many_have_come_and_gone_since() {
+    let mut server = Server::new(Limits { transfers: 2, ..Limits::default() });
+    server.request(1);
+    server.answer(&JobResult::Opened { size: None });
+    for host in 1000..1200 {
+        server.request(host);
+        server.answer(&not_found());
+    }
+    server.request(2);
+    server.answer(&JobResult::Opened { size: None });
+    server.ended.clear();
+    server.request(3);
+    let ended = server.ended.iter().map(|report| (report.peer.ip(), report.outcome.clone())).collect::<Vec<_>>();
+    assert_eq!(ended, [(Ipv4Addr::new(10, 0, 0, 1).into(), Outcome::TimedOut)]);
+}
