@@ -35,6 +35,7 @@ fn base(direction: Direction, options: Options, size: usize, faults: Faults) -> 
         pacing: Pacing::default(),
         order: Order::Any,
         storage: Storage::Prompt,
+        forgetful: false,
         faults,
     }
 }
@@ -162,6 +163,19 @@ fn as_many_losses_as_retries_end_no_transfer() {
             search(&format!("{retries} losses, {retries} retries, 1 copy"), scenarios);
         }
     }
+}
+
+/// What was sent is read again for every copy, and anything may arrive while it is.
+#[test]
+fn a_sender_that_holds_nothing() {
+    let forgetful = |scenario| Scenario { forgetful: true, storage: Storage::Late, order: Order::Kept, ..scenario };
+    let gets = |options, blocks, faults| {
+        sizes(&options, blocks).into_iter().map(move |size| base(Direction::Read, options, size, faults))
+    };
+    search("nothing held", gets(PLAIN, 2, faults(1, 1, 1)).map(forgetful));
+    search("nothing held, OACK", gets(blocks_of_8(1), 2, faults(1, 1, 1)).map(forgetful));
+    search("nothing held, windows of 2", gets(blocks_of_8(2), 3, faults(1, 1, 1)).map(forgetful));
+    search("nothing held, windows of 3", gets(blocks_of_8(3), 4, faults(1, 0, 1)).map(forgetful));
 }
 
 #[test]

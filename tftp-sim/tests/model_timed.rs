@@ -30,6 +30,7 @@ fn scenario(direction: Direction, window: u16, blocks: usize) -> Scenario {
         pacing: Pacing::default(),
         order: Order::Any,
         storage: Storage::Prompt,
+        forgetful: false,
         faults: Faults::NONE,
     }
 }

@@ -124,6 +124,9 @@ proptest! {
             let active = world.nodes[0].endpoint.active_transfers();
             // Those that have ended but wait for storage still stand in the table.
             prop_assert!(active <= transfers + world.nodes[0].store.log().len());
+            // Chunks that wait for an ACK have a sixteenth of the budget, but for a small read each.
+            let held = world.nodes[0].endpoint.chunk_bytes();
+            prop_assert!(held <= active * (budget / 16).max(4 << 10), "{held} bytes of {active} transfers");
         }
         world.run_to_rest(Duration::from_secs(3600));
         prop_assert_eq!(admission.transfers(), 0);

@@ -135,7 +135,9 @@ impl<R: Runtime, S> ServerBuilder<R, S> {
         self
     }
 
-    /// Bytes of files that all transfers together may hold in memory, roughly. Default 256 MiB.
+    /// Bytes of files that all transfers together may hold in memory, roughly. Default 256 MiB. A sixteenth of it is for
+    /// downloads that wait for an acknowledgement: with many at once they let go what was sent, and read again what
+    /// was lost.
     pub fn buffer_budget(mut self, bytes: usize) -> Self {
         self.config.buffer_budget = bytes;
         self

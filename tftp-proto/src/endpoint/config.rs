@@ -48,6 +48,10 @@ pub struct EndpointConfig {
     pub storage_timeout: Duration,
     /// Bytes that all transfers together may hold in chunks and write buffers, roughly. Default 256 MiB; each
     /// transfer may always hold two blocks.
+    ///
+    /// A sixteenth of it is for what downloads hold while they wait for an ACK. Where so many share that that a download
+    /// would hold more, it reads nothing ahead and holds nothing that was sent: what is lost is read again. Each may
+    /// hold 4 KiB in any case.
     pub buffer_budget: usize,
 }
 

@@ -14,7 +14,7 @@ use super::event::{Outcome, Report, Role};
 use super::inbox::Inbox;
 use super::timers::Timer;
 use super::tombstones::Epitaph;
-use crate::transfer::{Pace, Transfer};
+use crate::transfer::{Pace, Sender, Transfer};
 use crate::wire::{Direction, ErrorCode, Mode, Options};
 use crate::{Instant, Stats};
 
@@ -160,6 +160,14 @@ impl Entry {
         match &self.phase {
             Phase::Active(transfer) => transfer.is_proved(),
             Phase::Opening | Phase::Closing => false,
+        }
+    }
+
+    /// Bytes of the file that is being sent.
+    pub(super) fn chunk_bytes(&self) -> usize {
+        match &self.phase {
+            Phase::Active(transfer) => transfer.sender().map_or(0, Sender::bytes_held),
+            Phase::Opening | Phase::Closing => 0,
         }
     }
 

@@ -23,6 +23,8 @@ const ETHERNET_BLOCK: u16 = 1468;
 const MIN_READ: usize = 4 << 10;
 /// What all transfers together may read beyond their windows, in bytes.
 const READ_AHEAD: usize = 4 << 20;
+/// The part of the budget for chunks that wait for an acknowledgement.
+const WAITING: usize = 16;
 /// The largest read, in bytes.
 const MAX_READ: usize = 64 << 10;
 
@@ -69,6 +71,7 @@ impl Endpoint {
                 if let Some(transfer) = entry.transfer() {
                     transfer.handle_chunk(bytes);
                 }
+                self.hasten(index);
             }
             (JobKind::Write, JobResult::Written) => {
                 if let Some(inbox) = &mut entry.inbox {
@@ -147,6 +150,12 @@ impl Endpoint {
     /// The bytes that each transfer may hold, by the budget for all.
     pub(super) fn buffer_share(&self) -> usize {
         self.config.buffer_budget / self.table.len().max(1)
+    }
+
+    /// The bytes of a file that each transfer may hold while it waits. A small read may always stay, for it is cheaper than
+    /// the next one.
+    pub(super) fn chunk_share(&self) -> usize {
+        (self.buffer_share() / WAITING).max(MIN_READ)
     }
 
     fn open_failed(&mut self, now: Instant, index: usize, failure: StorageFailure) {

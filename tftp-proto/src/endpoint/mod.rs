@@ -201,6 +201,12 @@ impl Endpoint {
         self.entry(id).map(Entry::bytes)
     }
 
+    /// Bytes of files that are being sent and are in memory: what all transfers hold, added up.
+    #[must_use]
+    pub fn chunk_bytes(&self) -> usize {
+        self.table.iter().map(|(_, entry)| entry.chunk_bytes()).sum()
+    }
+
     /// Transfers that have not ended.
     #[must_use]
     pub fn active_transfers(&self) -> usize {
@@ -226,6 +232,21 @@ impl Endpoint {
             && !core::mem::replace(&mut entry.queued, true)
         {
             self.ready.push_back(index);
+        }
+    }
+
+    /// Puts a transfer whose bytes have come at the head of the queue if memory is scarce: they shall not lie about while
+    /// others read theirs.
+    fn hasten(&mut self, index: usize) {
+        let Some(entry) = self.table.get_mut(index) else { return };
+        if !entry.transfer().is_some_and(|transfer| transfer.is_memory_scarce()) {
+            return;
+        }
+        if !core::mem::replace(&mut entry.queued, true) {
+            self.ready.push_front(index);
+        } else if self.ready.back() == Some(&index) {
+            // Where the read was asked for, just now.
+            self.ready.rotate_right(1);
         }
     }
 

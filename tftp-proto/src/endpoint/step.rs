@@ -101,9 +101,14 @@ impl Endpoint {
 
     /// The next action of a transfer, if it has one. It goes to the end of the queue if there may be more.
     pub(super) fn step(&mut self, now: Instant, index: usize, out: &mut [u8]) -> Option<Action> {
+        let allowance = self.chunk_share();
         let entry = self.table.get_mut(index)?;
         entry.queued = false;
         if let Phase::Active(transfer) = &mut entry.phase {
+            // What a client sends may come from a stream: nobody but us would hold it then.
+            if let Side::Server { .. } = entry.side {
+                transfer.set_allowance(allowance);
+            }
             match transfer.poll(now, out) {
                 TransferAction::Transmit { len, segment_size } => {
                     let (socket, peer, local_ip) = (entry.socket, entry.peer, entry.local_ip);

@@ -235,6 +235,25 @@ impl<C: AsRef<[u8]>> Transfer<C> {
         self
     }
 
+    /// How many bytes of the file to hold while nothing can be sent. It may change at any time; without it, two chunks are held:
+    /// what may have to be sent again, and what comes next.
+    ///
+    /// If two chunks are more than that, nothing is read ahead, and what was sent is let go; it is read again should it be
+    /// lost. Reads then are as long as what is sent at once. A peer that has not answered yet costs one read all the same.
+    pub const fn set_allowance(&mut self, bytes: usize) {
+        if let Machine::Sending(sender) = &mut self.machine {
+            sender.set_allowance(bytes);
+        }
+    }
+
+    /// Whether two chunks are more than may be held.
+    pub(crate) const fn is_memory_scarce(&self) -> bool {
+        match &self.machine {
+            Machine::Sending(sender) => sender.is_memory_scarce(),
+            Machine::Asking(_) | Machine::Receiving(_) | Machine::Ended(_) => false,
+        }
+    }
+
     /// What was learned about the receiver since the last call, if it is worth remembering for the next transfer.
     pub fn take_pace(&mut self) -> Option<Pace> {
         match &mut self.machine {

@@ -1,6 +1,6 @@
 //! The sending half of a transfer: windows, gaps, retransmission (RFC 1350, RFC 7440).
 
-use super::chunks::Chunks;
+use super::chunks::{Chunks, Wanted};
 use super::pace::Pace;
 use super::pacer::Pacer;
 use super::retry::{Retry, Verdict};
@@ -15,7 +15,8 @@ const MAX_TRAIN: usize = 64;
 /// Bytes in one train: the largest UDP payload over IPv4.
 const MAX_TRAIN_BYTES: usize = 65_507;
 
-/// Sends one file: knows neither role nor address, and holds no more than two chunks of the file.
+/// Sends one file: knows neither role nor address, and holds no more than two chunks of the file, or less where there are
+/// many transfers ([`Transfer::set_allowance`](super::Transfer::set_allowance)).
 ///
 /// `C` is a chunk of the file: `Bytes` on a server, `&'static [u8]` straight from flash on a microcontroller.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -342,10 +343,10 @@ impl<C: AsRef<[u8]>> Sender<C> {
         match self.state {
             State::Sending | State::Starved { .. } => {}
             State::Pausing { until } if until <= now => self.end_pause(now),
-            State::Pausing { until } => return self.read_ahead().unwrap_or(SenderAction::Wait(Some(until))),
+            State::Pausing { until } => return self.meanwhile().unwrap_or(SenderAction::Wait(Some(until))),
             State::Waiting { deadline } => {
-                // A forged address is not worth memory.
-                let read = if self.retry.is_proved() { self.read_ahead() } else { None };
+                // A forged address is not worth memory, nor a second read.
+                let read = if self.retry.is_proved() { self.meanwhile() } else { None };
                 return read.unwrap_or(SenderAction::Wait(Some(deadline)));
             }
             State::Done => return SenderAction::Done,
@@ -366,11 +367,11 @@ impl<C: AsRef<[u8]>> Sender<C> {
             // For netascii this is an estimate, and does no harm.
             pacer.end_ahead((end / u64::from(self.parameters.block_size) + 1).saturating_sub(first));
         }
-        let most = self.pacer.as_ref().map_or(MAX_TRAIN, |pacer| pacer.room().min(MAX_TRAIN));
+        let most = self.pacer.as_ref().map_or(MAX_TRAIN, |pacer| pacer.room().min(MAX_TRAIN)).min(limit / segment);
         let mut len = 0;
         let mut count = 0;
         while self.window_has_room() && count < most && self.cursor.block == first + count as u64 {
-            let Some(slot) = out.get_mut(len..len + segment).filter(|_| len + segment <= limit) else { break };
+            let Some(slot) = out.get_mut(len..len + segment) else { break };
             let Some(payload) = self.build_block(slot) else { break };
             len += DATA_HEADER + payload;
             count += 1;
@@ -380,7 +381,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
             if self.state == State::Sending {
                 self.state = State::Starved { since: now };
             }
-            return self.read_on().unwrap_or(SenderAction::Wait(None));
+            return self.read_on(most).unwrap_or(SenderAction::Wait(None));
         }
         self.next = first;
         if let State::Starved { since } = self.state {
@@ -481,19 +482,50 @@ impl<C: AsRef<[u8]>> Sender<C> {
         self.state = State::Waiting { deadline: self.retry.deadline(now) };
     }
 
-    /// The read of bytes that the next block needs.
-    fn read_on(&mut self) -> Option<SenderAction> {
-        self.read(self.cursor.offset)
+    /// The read of bytes that the next block needs; the next train is of `most` blocks.
+    fn read_on(&mut self, most: usize) -> Option<SenderAction> {
+        self.read(self.cursor.offset, most)
     }
 
-    /// The read of bytes that later blocks will need. What may have to be sent again is not let go for it.
-    fn read_ahead(&mut self) -> Option<SenderAction> {
-        self.read(self.anchor.offset)
+    /// While nothing can be sent: the read of bytes that later blocks will need. What may have to be sent again is not let
+    /// go for it; but if memory is scarce, it is, and is read again if need be.
+    fn meanwhile(&mut self) -> Option<SenderAction> {
+        if self.chunks.are_scarce() {
+            self.chunks.let_go(self.cursor.offset);
+            return None;
+        }
+        self.read(self.anchor.offset, MAX_TRAIN)
     }
 
-    fn read(&mut self, needed_from: u64) -> Option<SenderAction> {
-        let (offset, len) = self.chunks.next_read(self.cursor.offset, needed_from)?;
+    fn read(&mut self, needed_from: u64, most: usize) -> Option<SenderAction> {
+        let window = u64::from(self.parameters.window_size);
+        let bytes_to = |block: u64| {
+            let blocks = block.saturating_sub(self.cursor.block);
+            usize::try_from(blocks.saturating_mul(self.parameters.block_size.into())).unwrap_or(usize::MAX)
+        };
+        let window_end = self.base + window;
+        let wanted = Wanted {
+            train: bytes_to(window_end.min(self.next + most as u64)),
+            window: bytes_to(window_end),
+            each_window: bytes_to(self.cursor.block + window),
+        };
+        let (offset, len) = self.chunks.next_read(self.cursor.offset, needed_from, wanted)?;
         Some(SenderAction::Read { offset, len, keep: self.anchor.offset })
+    }
+
+    /// Bytes of the file that may be held while nothing can be sent.
+    pub(super) const fn set_allowance(&mut self, bytes: usize) {
+        self.chunks.set_allowance(bytes);
+    }
+
+    pub(super) const fn is_memory_scarce(&self) -> bool {
+        self.chunks.are_scarce()
+    }
+
+    /// Bytes of the file that are held.
+    #[must_use]
+    pub fn bytes_held(&self) -> usize {
+        self.chunks.len()
     }
 
     /// Bytes of the file that the peer has acknowledged (for netascii: about as many).

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use tftp_proto::transfer::{Ending, Progress, TransferAction};
+use tftp_proto::transfer::{Ending, Progress, Sender, TransferAction};
 use tftp_proto::wire::{ErrorCode, Packet};
 
 use super::script::Script;
@@ -11,8 +11,8 @@ use crate::reference::encoded;
 /// A sender of either role, moved by the input: ACKs of any block, other packets, time, and storage that answers late.
 ///
 /// Every DATA must lie in the window and hold that block's bytes, what is ignored must cause nothing, the number of
-/// datagrams is bounded by what was acknowledged and lost, success means that the last block was acknowledged, and it
-/// always ends.
+/// datagrams is bounded by what was acknowledged and lost, no more of the file is held than is allowed, success means that
+/// the last block was acknowledged, and it always ends.
 ///
 /// # Panics
 ///
@@ -25,8 +25,20 @@ pub fn sender(input: &[u8]) {
     let file = if text { content::text(1, len) } else { content::bytes(1, len) };
     let wire = if text { encoded(&file) } else { file.clone() };
     let base = u64::from(solo.opening.is_none());
-    let mut play =
-        Play { solo, file, wire, base, end: base, sent: 0, reasons: 1, read: None, deadline: None, over: false };
+    let mut play = Play {
+        solo,
+        file,
+        wire,
+        base,
+        end: base,
+        sent: 0,
+        reasons: 1,
+        read: None,
+        deadline: None,
+        over: false,
+        allowed: usize::MAX,
+        keep: 0,
+    };
     play.drain();
     for _ in 0..300 {
         if script.is_empty() || play.over {
@@ -61,6 +73,10 @@ struct Play {
     read: Option<(u64, usize)>,
     deadline: Option<tftp_proto::Instant>,
     over: bool,
+    /// Bytes of the file that may be held while nothing can be sent.
+    allowed: usize,
+    /// Nothing before this offset is to be asked for again.
+    keep: u64,
 }
 
 impl Play {
@@ -92,7 +108,12 @@ impl Play {
                 self.drain();
             }
             6 => match script.byte() {
-                0..128 => self.hear(&Packet::Data { block: 1, payload: b"x" }),
+                0..64 => self.hear(&Packet::Data { block: 1, payload: b"x" }),
+                64..128 => {
+                    self.allowed = script.pick(&[0, 100, 1428, 8192, usize::MAX]);
+                    self.solo.transfer.set_allowance(self.allowed);
+                    self.drain();
+                }
                 128..240 => {
                     self.reasons += u64::from(!self.solo.transfer.is_proved());
                     self.solo.transfer.repeat_answer();
@@ -170,6 +191,8 @@ impl Play {
                 }
                 TransferAction::Read { offset, len, keep } => {
                     assert!(self.read.is_none() && len > 0 && keep <= offset, "a read that is none");
+                    assert!(len <= self.solo.read_size && keep >= self.keep, "a read that was not to come");
+                    self.keep = keep;
                     self.read = Some((offset, len));
                 }
                 TransferAction::Wait(deadline) => {
@@ -187,6 +210,11 @@ impl Play {
                 TransferAction::Request(_) => unreachable!("it was answered"),
             }
         }
+        let held = self.solo.transfer.sender().map_or(0, Sender::bytes_held);
+        // A peer that has not answered is not worth a second read.
+        let patient = self.read.is_none() && self.solo.transfer.is_proved();
+        let most = if patient { self.allowed.min(2 * self.solo.read_size) } else { 2 * self.solo.read_size };
+        assert!(held <= most, "{held} bytes are held, not {most}");
         // A pause between trains may ask once more for the ACK of a window; that is one datagram for a window.
         let reasons = self.reasons + timeouts.max(self.solo.transfer.stats().timeouts);
         assert!(self.sent <= (self.solo.window() + 1) * reasons, "{} datagrams for {reasons} reasons", self.sent);

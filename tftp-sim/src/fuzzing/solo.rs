@@ -20,6 +20,8 @@ pub(super) struct Solo {
     /// What block 0 is, where we send it: OACK or ACK.
     pub(super) opening: Option<Vec<u8>>,
     pub(super) out: Vec<u8>,
+    /// The longest read.
+    pub(super) read_size: usize,
 }
 
 impl Solo {
@@ -37,7 +39,7 @@ impl Solo {
             ..Options::NONE
         };
         let pacing = if kind & 64 == 64 { Pacing::OFF } else { Pacing::default() };
-        let read_size = script.pick(&[1, 100, 512, 4096]);
+        let read_size: usize = script.pick(&[1, 100, 512, 4096]);
         let (now, timing) = (Instant::from_micros(1), Timing::default());
         let (granted, parameters) = grant(&options, direction, mode, &OptionPolicy::default(), None);
         let mut out = vec![0; 66_000];
@@ -68,7 +70,8 @@ impl Solo {
         if opening.as_ref().is_some_and(Vec::is_empty) {
             opening = None;
         }
-        Self { transfer, now, parameters, opening, out }
+        let read_size = read_size.max(parameters.block_size.into());
+        Self { transfer, now, parameters, opening, out, read_size }
     }
 
     /// The number of a block on the wire.

@@ -66,6 +66,8 @@ pub struct Scenario {
     pub order: Order,
     /// The speed of storage.
     pub storage: Storage,
+    /// Whether the sender holds nothing of what was sent, and reads again what was lost.
+    pub forgetful: bool,
     /// How much may go wrong.
     pub faults: Faults,
 }

@@ -69,7 +69,7 @@ impl Side {
     pub(super) fn client(scenario: &Scenario) -> Result<(Self, Reaction), String> {
         let now = Self::START;
         let transfer = Transfer::ask(now, scenario.asking(), 0, 1).with_pacing(scenario.pacing, None);
-        let mut side = Self::new(transfer, scenario.direction == Direction::Write, now);
+        let mut side = Self::new(scenario, transfer, scenario.direction == Direction::Write, now);
         let mut reaction = Reaction::default();
         side.drain(scenario, &mut reaction)?;
         Ok((side, reaction))
@@ -87,14 +87,17 @@ impl Side {
             Direction::Write => Transfer::serve_write(now, granted, scenario.timing(), 2),
         };
         let transfer = transfer.with_pacing(scenario.pacing, None);
-        let mut side = Self::new(transfer, is_source, now);
+        let mut side = Self::new(scenario, transfer, is_source, now);
         let mut reaction = Reaction::default();
         side.drain(scenario, &mut reaction)?;
         rules::check_first_answer(scenario, &asked, &side, &reaction)?;
         Ok((side, reaction))
     }
 
-    fn new(transfer: Transfer<Piece>, is_source: bool, now: Instant) -> Self {
+    fn new(scenario: &Scenario, mut transfer: Transfer<Piece>, is_source: bool, now: Instant) -> Self {
+        if scenario.forgetful {
+            transfer.set_allowance(0);
+        }
         Self {
             transfer,
             is_source,
