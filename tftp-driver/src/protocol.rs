@@ -57,9 +57,10 @@ pub enum Action<P: Protocol> {
 /// A datagram protocol as a state machine, without a socket, a clock or a task.
 ///
 /// The loop hands in what happened through the `handle_*` methods and afterwards calls [`poll`](Self::poll) until it
-/// answers [`Action::Wait`]. There is one exception: while the system refuses a datagram that was to be sent (for a
-/// second at most, then it is lost), `poll` is not called, but the `handle_*` methods are. What a protocol queues in them
-/// must therefore be bounded.
+/// answers [`Action::Wait`]. There are two exceptions. The datagrams of a train, which the system has received from one
+/// peer at once, are handed in together. And while the system refuses a datagram that was to be sent (for a second at
+/// most, then it is lost), `poll` is not called, but the `handle_*` methods are. What a protocol queues in them must
+/// therefore be bounded.
 ///
 /// `now` never runs backwards. Datagrams that were already waiting are handed in before
 /// [`handle_timeout`](Self::handle_timeout), so that an answer that came in time does not count as lost.

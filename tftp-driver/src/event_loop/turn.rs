@@ -43,7 +43,7 @@ where
             if self.finished {
                 return Poll::Ready(Ok(()));
             }
-            if !self.step()? {
+            if !self.step(&mut budget)? {
                 return Poll::Pending;
             }
         }
@@ -110,7 +110,7 @@ where
     }
 
     /// Hands one input to the protocol. False if there is none, in which case the task will be woken for the next.
-    fn step(&mut self) -> io::Result<bool> {
+    fn step(&mut self, budget: &mut u32) -> io::Result<bool> {
         // Before datagrams, which may have been sent because of a command: none that follows a shutdown is served.
         if let Some(command) = self.next_command() {
             self.drained = false;
@@ -120,6 +120,12 @@ where
         if let Some((meta, bytes)) = self.inbox.next() {
             self.drained = false;
             self.protocol.handle_datagram(self.now, &meta, bytes);
+            // What one peer has sent in one go is answered as one: draining costs more than a datagram does.
+            while spend(budget)
+                && let Some((meta, bytes)) = self.inbox.next_of_train()
+            {
+                self.protocol.handle_datagram(self.now, &meta, bytes);
+            }
             return Ok(true);
         }
         if let Some(completion) = self.next_completion() {

@@ -72,6 +72,11 @@ impl Inbox {
         Ok(())
     }
 
+    /// The next datagram of the train that [`next`](Self::next) has begun.
+    pub(crate) fn next_of_train(&mut self) -> Option<(Meta, &[u8])> {
+        if self.offset == 0 { None } else { self.next() }
+    }
+
     /// The next datagram that was received.
     pub(crate) fn next(&mut self) -> Option<(Meta, &[u8])> {
         if self.slot == self.filled {

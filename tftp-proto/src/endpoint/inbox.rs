@@ -32,6 +32,8 @@ pub(super) struct Inbox {
     least: usize,
     /// The peer need not wait with more at hand either, as far as the budget for all goes.
     ahead: bool,
+    /// What a write comes to when storage keeps up, at most: room for so much is made beforehand.
+    usual: usize,
 }
 
 /// The file is larger than allowed.
@@ -55,6 +57,7 @@ impl Inbox {
             threshold,
             least: if prompt { window } else { window.max(GATHER) },
             ahead: !prompt,
+            usual: if prompt { window } else { GATHER + window },
         }
     }
 
@@ -82,7 +85,7 @@ impl Inbox {
         if self.buffer.is_empty() || (self.buffer.len() < self.threshold && !self.complete) {
             return None;
         }
-        let capacity = self.buffer.len().min(self.least);
+        let capacity = self.buffer.len().min(self.usual);
         let next = if self.complete { Vec::new() } else { Vec::with_capacity(capacity) };
         let bytes = Bytes::from(core::mem::replace(&mut self.buffer, next));
         let offset = self.written;

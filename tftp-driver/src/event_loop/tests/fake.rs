@@ -182,6 +182,7 @@ pub(super) struct Script {
     pub(super) deadline: Option<Instant>,
     /// Never waits.
     pub(super) talkative: bool,
+    pub(super) polls: usize,
 }
 
 impl Protocol for Script {
@@ -210,6 +211,7 @@ impl Protocol for Script {
     }
 
     fn poll(&mut self, _now: Instant, out: &mut [u8]) -> Action<Self> {
+        self.polls += 1;
         if self.talkative {
             return Action::Event(());
         }
@@ -286,6 +288,15 @@ impl Bench {
     pub(super) fn arrive(&self, bytes: &[u8]) {
         let port = self.event_loop.local_addr(0).unwrap().port();
         self.peer.send_to(bytes, ("127.0.0.1", port)).unwrap();
+    }
+
+    /// Datagrams of this size, sent with one system call.
+    #[cfg(target_os = "linux")]
+    pub(super) fn arrive_as_train(&self, contents: &[u8], segment: usize) {
+        let destination = self.event_loop.local_addr(0).unwrap();
+        let state = quinn_udp::UdpSocketState::new((&self.peer).into()).unwrap();
+        let train = quinn_udp::Transmit { destination, ecn: None, contents, segment_size: Some(segment), src_ip: None };
+        state.try_send((&self.peer).into(), &train).unwrap();
     }
 
     /// What has arrived at the peer. Loopback delivers before sending returns.

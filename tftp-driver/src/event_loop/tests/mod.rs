@@ -224,6 +224,22 @@ fn datagrams_that_are_waiting_come_before_the_timeout() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_train_is_handed_in_before_it_is_answered() {
+    let mut bench = Bench::new();
+    bench.run();
+    let polls = bench.event_loop.protocol().polls;
+    let datagrams = numbered(20, 1000);
+    bench.arrive_as_train(&datagrams.concat(), 1000);
+    bench.arrive(b"another");
+    bench.fake.make_readable();
+    bench.run();
+    let told: Vec<_> = datagrams.into_iter().chain([b"another".to_vec()]).map(Told::Datagram).collect();
+    assert_eq!(bench.event_loop.protocol().told, told);
+    assert_eq!(bench.event_loop.protocol().polls, polls + 2);
+}
+
+#[test]
 fn a_command_is_heeded_before_a_datagram_that_was_sent_after_it() {
     let mut bench = Bench::new();
     let (commands, receiver) = futures_channel::mpsc::unbounded();

@@ -89,6 +89,25 @@ pub(super) fn write_all_at(file: &File, pieces: &[Bytes], mut offset: u64) -> io
     }
 }
 
+/// Starts to write a part of the file to the disk. Elsewhere than on Linux it also waits for it; a failure that is told
+/// here is not told again.
+pub(super) fn start_writing_back(file: &File, from: u64, to: u64) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        use rustix::fs::{Advice, fadvise};
+
+        // This advice starts the writing and leaves in memory what is being written. A sync would wait for the disk, and
+        // have the file system's journal written as well. Where it is not followed, the commit has more to do.
+        let _ = fadvise(file, from, std::num::NonZeroU64::new(to.saturating_sub(from)), Advice::DontNeed);
+        Ok(())
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let (_, _) = (from, to);
+        file.sync_data()
+    }
+}
+
 /// As many as one system call takes.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 const MAX_SLICES: usize = 1024;

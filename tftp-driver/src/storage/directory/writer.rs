@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 use bytes::Bytes;
 
-use super::system::{check_room, write_all_at};
+use super::system::{check_room, start_writing_back, write_all_at};
 use super::upload::Upload;
 use crate::storage::{Context, StorageError, Writer};
 
@@ -24,7 +24,7 @@ const MAX_PIECES: usize = 1024;
 const ALL_GATHERED: usize = 32 << 20;
 
 /// How many bytes are written before they are sent on to the disk, so that the commit has little left to do.
-const FLUSH: u64 = 8 << 20;
+const FLUSH: u64 = 2 << 20;
 
 /// An upload into a [`Directory`](super::Directory): small writes are collected and answered at once.
 pub struct DirectoryWriter {
@@ -46,27 +46,38 @@ pub struct DirectoryWriter {
 /// Sends what was written on to the disk, in the background.
 #[derive(Default)]
 struct Flush {
-    // The kernel reports a failed write-back once for each open file, so that the commit would not see it again. Held
-    // while flushing, so that the commit waits for it.
-    error: Mutex<Option<io::Error>>,
+    // Held while flushing, so that the commit waits for it.
+    state: Mutex<Flushed>,
+}
+
+#[derive(Default)]
+struct Flushed {
+    /// The bytes from the start of the file that were sent on.
+    to: u64,
+    // Where it waits for the disk, the kernel tells a failure here, and not again to the commit.
+    error: Option<io::Error>,
 }
 
 impl Flush {
-    /// Flushes, unless that is under way already.
-    fn run(&self, file: &File) {
-        let mut error = match self.error.try_lock() {
-            Ok(error) => error,
+    /// Flushes up to there, unless that is under way already.
+    fn run(&self, file: &File, to: u64) {
+        let mut state = match self.state.try_lock() {
+            Ok(state) => state,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return,
         };
-        if let Err(failed) = file.sync_data() {
-            error.get_or_insert(failed);
+        if to <= state.to {
+            return;
         }
+        if let Err(failed) = start_writing_back(file, state.to, to) {
+            state.error.get_or_insert(failed);
+        }
+        state.to = to;
     }
 
     /// Waits until nothing is under way, and gives the error there was.
     fn finish(&self) -> io::Result<()> {
-        self.error.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).error.take().map_or(Ok(()), Err)
     }
 }
 
@@ -124,8 +135,8 @@ impl DirectoryWriter {
         self.unflushed += len as u64;
         if self.unflushed >= FLUSH {
             self.unflushed = 0;
-            let (flush, file) = (Arc::clone(&self.flush), Arc::clone(self.upload.file()));
-            self.cx.spawn(move || flush.run(&file));
+            let (flush, file, to) = (Arc::clone(&self.flush), Arc::clone(self.upload.file()), self.written);
+            self.cx.spawn(move || flush.run(&file, to));
         }
         Ok(())
     }
