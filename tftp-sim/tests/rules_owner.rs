@@ -81,17 +81,18 @@ fn requests_dropped_because_answers_wait_are_counted() {
     assert_eq!((answers, dropped), (1024, vec![3]));
 }
 
-/// Serves a window of 32 blocks, and says how many left at once.
-fn first_window(bench: &mut Bench, peer: std::net::SocketAddr, windows: u16) -> usize {
-    let (tid, _) = bench.request(peer, rrq("f", "octet", &[("blksize", "512"), ("windowsize", "32")]));
-    let at_once = bench.say(peer, tid, ack(0)).len();
-    for window in 1..=windows {
-        bench.world.run_for(Duration::from_millis(20));
-        bench.say(peer, tid, ack(window * 32));
-    }
-    bench.world.run_for(Duration::from_millis(20));
-    bench.heard(peer);
-    at_once
+/// Serves windows of so many blocks, and says how many of each left at once.
+fn at_once(bench: &mut Bench, peer: std::net::SocketAddr, window: u16, windows: u16) -> Vec<usize> {
+    let asked = window.to_string();
+    let (tid, _) = bench.request(peer, rrq("f", "octet", &[("blksize", "512"), ("windowsize", &asked)]));
+    (0..windows)
+        .map(|number| {
+            let at_once = bench.say(peer, tid, ack(number * window)).len();
+            bench.world.run_for(Duration::from_millis(30));
+            bench.heard(peer);
+            at_once
+        })
+        .collect()
 }
 
 #[test]
@@ -99,9 +100,18 @@ fn what_a_host_took_at_once_it_gets_at_once_the_next_time() {
     let mut bench = Bench::server();
     bench.store().insert("f", content::bytes(1, 1 << 20));
     let again = address([10, 0, 0, 2], 2000);
-    assert_eq!(first_window(&mut bench, PEER, 10), 8, "nothing is known of it");
-    assert_eq!(first_window(&mut bench, again, 0), 32);
-    assert_eq!(first_window(&mut bench, OTHER, 0), 8, "another host");
+    assert_eq!(at_once(&mut bench, PEER, 32, 10)[..2], [8, 31], "nothing is known of it");
+    assert_eq!(at_once(&mut bench, again, 32, 1), [32]);
+    assert_eq!(at_once(&mut bench, OTHER, 32, 1), [8], "another host");
+}
+
+#[test]
+fn a_host_that_took_a_window_at_once_is_tried_with_a_larger_one() {
+    let mut bench = Bench::server();
+    bench.store().insert("f", content::bytes(1, 1 << 20));
+    at_once(&mut bench, PEER, 16, 10);
+    let larger = at_once(&mut bench, address([10, 0, 0, 2], 2000), 64, 5);
+    assert_eq!((larger[0], larger[4]), (16, 64), "{larger:?}");
 }
 
 #[test]

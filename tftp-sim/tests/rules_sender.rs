@@ -240,6 +240,19 @@ fn the_second_answer_to_a_block_sent_twice_reports_no_gap() {
 }
 
 #[test]
+fn what_was_learned_of_the_receiver_is_told_once() {
+    let mut download = Download::new(8, 16, 10_000);
+    download.ack(0);
+    let mut told = Vec::new();
+    for window in 1..=10 {
+        download.wait(ms(20));
+        download.ack(window * 16);
+        told.extend(download.transfer.take_pace().map(|pace| (pace.train(), pace.pause())));
+    }
+    assert_eq!(told, [(16, Duration::ZERO)]);
+}
+
+#[test]
 fn a_pause_that_is_over_is_over_whoever_calls() {
     let mut download = Download::new(8, 16, 10_000);
     assert_eq!(download.ack(0).len(), 8, "a first train");

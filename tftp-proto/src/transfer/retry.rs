@@ -116,23 +116,18 @@ impl Retry {
                 (smoothed * 7 / 8 + round_trip / 8, variation * 3 / 4 + smoothed.abs_diff(round_trip) / 4)
             }
         });
-        if self.backoff > 0 {
-            self.end_backoff(self.measured().unwrap_or_default());
-        }
+        self.end_backoff(self.measured().unwrap_or_default());
     }
 
     /// A round trip of a datagram that was sent once was no longer than this: what it was is not known.
     pub(crate) fn sample_at_most(&mut self, round_trip: Duration) {
-        if self.backoff > 0 {
-            self.end_backoff(round_trip);
-        }
+        self.end_backoff(round_trip);
     }
 
     /// An answer came so long after the last copy of what was sent again. If that is about a round trip, it is that copy's
     /// answer, and what came before was lost; when the round trip has outgrown the interval, it comes at any time.
     pub(crate) fn sample_of_copy(&mut self, elapsed: Duration) {
-        if self.backoff > 0
-            && let Some((smoothed, variation)) = self.round_trip
+        if let Some((smoothed, variation)) = self.round_trip
             && elapsed <= smoothed + smoothed.max(variation * 4)
         {
             self.end_backoff(elapsed);
