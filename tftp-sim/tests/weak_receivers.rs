@@ -88,6 +88,55 @@ fn what_was_learned_serves_the_next_transfer() {
     }
 }
 
+/// The limits of one receiver are those of its host: the next program there may take everything.
+#[test]
+fn a_strong_receiver_after_a_weak_one_of_its_host_soon_gets_all_it_takes() {
+    let strong = WeakReceiver::new(1000, 1_000_000_000);
+    for (buffers, drain) in [(8, 10), (8, 1000), (12, 50), (16, 100), (32, 500)] {
+        let weak = WeakReceiver::new(buffers, drain * 1_000_000);
+        for window in [16, 32, 64] {
+            let first = Sending::new(1428, window);
+            let Some(learned) = send(&first, &weak, 1).learned else { continue };
+            let unknown = send(&first, &strong, 2);
+            let next = send(&Sending { known: Some(learned.on_trial()), ..first }, &strong, 2);
+            assert_whole(&next, "the strong one");
+            println!("{weak:?}, window {window}: {:?} instead of {:?}, {learned:?}", next.duration, unknown.duration);
+            // One window in the old trains, and a few that grow.
+            let trains = u32::from(window.div_ceil(learned.train()));
+            let late = learned.pause() * trains + Duration::from_millis(40);
+            assert!(next.duration <= unknown.duration + late, "{weak:?}, window {window}: {:?}", next.duration);
+            assert_eq!(next.stats.retransmissions, 0);
+            assert!(next.learned.unwrap().train() >= window, "{:?}", next.learned);
+        }
+    }
+}
+
+/// A trial costs a weak receiver less than learning did, and hardly anything compared with what it knows.
+#[test]
+fn a_weak_receiver_that_is_tried_again_loses_little() {
+    let mut worst: f64 = 1.0;
+    for buffers in BUFFERS {
+        for drain in DRAIN {
+            let receiver = WeakReceiver::new(buffers, drain * 1_000_000);
+            for window in WINDOWS {
+                let sending = Sending::new(1428, window);
+                let first = send(&sending, &receiver, 1);
+                let Some(learned) = first.learned else { continue };
+                let next = send(&Sending { known: Some(learned.on_trial()), ..sending }, &receiver, 2);
+                let context = format!("window {window}, {receiver:?}, {learned:?}");
+                assert_whole(&next, &context);
+                let share = share(&sending, &receiver, &next);
+                worst = worst.min(share);
+                let plain = send(&Sending { known: Some(learned), ..sending }, &receiver, 2);
+                assert!(next.stats.timeouts <= 1 && share >= 0.81, "{context}: {share}, {next:?}");
+                assert!(next.duration <= plain.duration * 101 / 100, "{context}: {next:?} instead of {plain:?}");
+                assert!(next.duration <= first.duration * 103 / 100, "{context}: {next:?} after {first:?}");
+            }
+        }
+    }
+    println!("at worst {worst:.3} of the best");
+}
+
 #[test]
 fn what_was_learned_of_a_faster_receiver_is_unlearned() {
     // The host boots something else, whose driver is slower or has fewer buffers.

@@ -35,7 +35,8 @@ pub struct EndpointConfig {
     pub timing: Timing,
     /// Options granted as a server.
     pub options: OptionPolicy,
-    /// How windows are sent as a server. What is learned about a host is remembered for its next transfer.
+    /// How windows are sent as a server. What is learned about a host is remembered for its next transfer, and now and then
+    /// tried again, for its next program may take more.
     pub pacing: Pacing,
     /// Limits shared with other endpoints.
     pub admission: Arc<Admission>,

@@ -19,26 +19,41 @@ pub struct Pace {
     /// The block size for which this is true.
     block_size: u16,
     fixed: bool,
+    /// Longer trains are to be tried.
+    trial: bool,
 }
 
 impl Pace {
     /// Every window is taken whole, until the acknowledgements say otherwise.
-    pub const WHOLE: Self = Self { train: u16::MAX, pause: 0, block_size: 0, fixed: false };
+    pub const WHOLE: Self = Self { train: u16::MAX, pause: 0, block_size: 0, fixed: false, trial: false };
 
     /// Trains of `train` blocks with pauses of whole milliseconds (rounded up, at least one), never to be exceeded: for
     /// receivers that do not survive an attempt.
     #[must_use]
     pub const fn fixed(train: u16, pause: Duration) -> Self {
-        Self { train, pause: whole_millis(pause), block_size: 0, fixed: true }
+        Self { train, pause: whole_millis(pause), block_size: 0, fixed: true, trial: false }
     }
 
-    pub(super) const fn new(train: u16, pause: u16, block_size: u16) -> Self {
-        Self { train, pause, block_size, fixed: false }
+    pub(crate) const fn new(train: u16, pause: u16, block_size: u16) -> Self {
+        Self { train, pause, block_size, fixed: false, trial: false }
     }
 
     /// A window of so many blocks is taken whole.
     pub(super) const fn takes(window: u16, block_size: u16) -> Self {
-        Self { train: window, pause: 0, block_size, fixed: false }
+        Self { train: window, pause: 0, block_size, fixed: false, trial: false }
+    }
+
+    /// The same to begin with; then one longer train shows whether it is still true. Another program of the same host may
+    /// take more, and a receiver that does not loses the end of that train, which it has survived before. A pace that is
+    /// [`fixed`](Self::fixed) stays what it is, and so does one without pauses: there, longer windows are sent anyway.
+    #[must_use]
+    pub const fn on_trial(self) -> Self {
+        Self { trial: self.is_a_limit(), ..self }
+    }
+
+    /// Whether it was learned from losses.
+    pub(crate) const fn is_a_limit(&self) -> bool {
+        !self.fixed && self.pause > 0
     }
 
     /// Blocks in a train.
@@ -59,6 +74,10 @@ impl Pace {
 
     pub(super) const fn is_fixed(&self) -> bool {
         self.fixed
+    }
+
+    pub(super) const fn is_on_trial(&self) -> bool {
+        self.trial
     }
 
     /// The same for blocks of another size: larger ones take longer.

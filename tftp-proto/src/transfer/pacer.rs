@@ -44,6 +44,9 @@ pub(super) struct Pacer {
     pause: u16,
     /// The longest train that has arrived whole.
     proven: u16,
+    /// The train that is remembered of this host, while it is not known whether that is still true: the first longer one
+    /// decides.
+    trial: Option<u16>,
     /// Where the last train that broke off did so.
     broke_at: Option<u16>,
     /// How many did so there, one after the other.
@@ -106,6 +109,7 @@ impl Pacer {
             train: first,
             pause: whole_millis(pacing.first_pause),
             proven: 0,
+            trial: None,
             broke_at: None,
             strikes: 0,
             timeouts: 0,
@@ -132,7 +136,8 @@ impl Pacer {
             self.stage = Stage::Fixed;
             self.pause = pace.pause_millis();
         } else if pace.pause_millis() > 0 {
-            self.stage = Stage::Settled;
+            self.trial = pace.is_on_trial().then_some(self.proven);
+            self.stage = if pace.is_on_trial() { Stage::Growing } else { Stage::Settled };
             self.pause = pace.pause_millis();
             self.meter.assume(u64::from(self.pause) * 1_000_000 / u64::from(self.train));
         }
@@ -310,11 +315,14 @@ impl Pacer {
                 self.news |= !confirmed;
             }
             Stage::Growing if self.proven + 1 >= self.window => self.stage = Stage::Whole { confirmed: false },
-            Stage::Growing if self.lossy && self.means().is_some_and(|means| means.are_enough()) => {
+            Stage::Growing if self.doubts() && self.means().is_some_and(|means| means.are_enough()) => {
+                self.trial = None;
                 self.settle(self.proven);
             }
             Stage::Growing => {
-                let reach = match self.broke_at {
+                // Once more than is remembered has arrived, the memory counts no more.
+                self.trial = self.trial.filter(|remembered| self.proven <= *remembered);
+                let reach = match self.trial.or(self.broke_at) {
                     Some(place) => place.saturating_mul(2).max(self.proven + 1),
                     None => self.proven.saturating_mul(GROWTH),
                 };
@@ -329,8 +337,25 @@ impl Pacer {
         }
     }
 
+    /// Whether longer trains may be too long.
+    const fn doubts(&self) -> bool {
+        self.lossy || self.trial.is_some()
+    }
+
+    /// Something was lost: what is remembered is still true, or it is chance. Answers whether that was the question.
+    fn confirm(&mut self) -> bool {
+        let asked = self.trial.take().is_some();
+        if asked {
+            self.settle(self.proven);
+        }
+        asked
+    }
+
     /// A run broke off after `arrived` blocks, when trains of `proven` blocks were known to arrive.
     fn shrink(&mut self, arrived: u16, proven: u16) {
+        if self.confirm() {
+            return;
+        }
         match self.stage {
             Stage::Growing if arrived < self.run.step && arrived >= proven.max(1) => {
                 // The first train of a size that was not proven.
@@ -388,6 +413,9 @@ impl Pacer {
         self.lossy = true;
         self.timeouts = self.timeouts.saturating_add(1);
         let again = self.timeouts >= 2;
+        if self.confirm() {
+            return;
+        }
         match self.stage {
             // Nothing at all is known of it yet.
             Stage::Growing if self.proven == 0 => {
