@@ -1,5 +1,6 @@
 //! Files beneath one directory.
 
+mod buffers;
 mod cache;
 mod fold;
 mod leftovers;

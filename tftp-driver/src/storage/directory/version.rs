@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use bytes::{Bytes, BytesMut};
 
+use super::buffers::Buffers;
 use super::cache::ChunkCache;
 use super::system::{self, NotNow, Stamp};
 use crate::storage::StorageError;
@@ -21,6 +22,7 @@ pub(super) struct Versions {
 
 struct Table {
     cache: ChunkCache,
+    buffers: Arc<Buffers>,
     next_id: AtomicU64,
     open: Mutex<HashMap<Key, Weak<Version>>>,
 }
@@ -51,7 +53,12 @@ pub(super) enum Wait {
 
 impl Versions {
     pub(super) fn new(cache_size: usize) -> Self {
-        let table = Table { cache: ChunkCache::new(cache_size), next_id: AtomicU64::new(0), open: Mutex::default() };
+        let table = Table {
+            cache: ChunkCache::new(cache_size),
+            buffers: Buffers::new(CHUNK as usize),
+            next_id: AtomicU64::new(0),
+            open: Mutex::default(),
+        };
         Self { table: Arc::new(table) }
     }
 
@@ -176,10 +183,10 @@ impl Version {
         let Ok(len) = usize::try_from(len) else {
             return Some(Err(StorageError::Other(format!("{len} bytes are too many to read at once"))));
         };
-        let mut buffer = vec![0; len];
+        let mut buffer = self.table.buffers.take(len);
         let mut filled = 0;
         while filled < len {
-            let (rest, at) = (&mut buffer[filled..], offset + filled as u64);
+            let (rest, at) = (&mut buffer.as_mut()[filled..], offset + filled as u64);
             let count = match wait {
                 Wait::AsLongAsItTakes => match system::read_at(&self.file, rest, at) {
                     Ok(count) => count,
@@ -201,7 +208,7 @@ impl Version {
         }
         // After the read: a change before it shows, one after it does no harm.
         Some(match self.file.metadata() {
-            Ok(metadata) if Stamp::of(&metadata) == self.stamp => Ok(buffer.into()),
+            Ok(metadata) if Stamp::of(&metadata) == self.stamp => Ok(buffer.freeze()),
             Ok(_) => Err(StorageError::Changed),
             Err(error) => Err(error.into()),
         })
