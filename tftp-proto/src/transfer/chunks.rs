@@ -119,7 +119,8 @@ impl<C: AsRef<[u8]>> Chunks<C> {
         if self.end.is_some_and(|end| from >= end) {
             return None;
         }
-        let len = if self.are_scarce() {
+        // A chunk that may stay is as long as ever: readers of one file then ask for the same pieces of it.
+        let len = if self.read_size > self.allowance {
             let here = usize::try_from(from - offset).unwrap_or(usize::MAX);
             wanted.within(self.allowance).saturating_sub(here).clamp(1, self.read_size)
         } else {
@@ -245,8 +246,12 @@ mod tests {
         let mut chunks = Chunks::new(8);
         chunks.set_allowance(16);
         assert!(!chunks.are_scarce());
-        chunks.set_allowance(7);
+        chunks.set_allowance(8);
         assert!(chunks.are_scarce());
+        assert_eq!(chunks.next_read(0, 0, trains(3)), Some((0, 8)), "one chunk may stay");
+        answer(&mut chunks, 0, 8);
+        chunks.let_go(8);
+        chunks.set_allowance(7);
         assert_eq!(chunks.next_read(0, 0, trains(3)), Some((0, 6)), "two trains of three may stay");
         answer(&mut chunks, 0, 6);
         chunks.let_go(3);
