@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use tftp_proto::Instant;
-use tftp_proto::config::{OptionPolicy, Timing};
+use tftp_proto::config::{OptionPolicy, Pacing, Timing};
 use tftp_proto::negotiate::grant;
-use tftp_proto::transfer::{Ending, Transfer, TransferAction};
+use tftp_proto::transfer::{Ending, Pace, Transfer, TransferAction};
 use tftp_proto::wire::{Direction, Mode, Options, Packet};
+use tftp_sim::weak::{Sending, WeakReceiver, send};
 
 const NONE: [u16; 0] = [];
 
@@ -37,15 +38,21 @@ impl Download {
     /// In blocks of `block` bytes. The OACK was sent.
     fn new(block: u16, window: u16, file: usize) -> Self {
         let file = (0..file).map(|at| if at % 5 == 0 { b'\n' } else { b'x' }).collect();
-        Self::of(Mode::Octet, block, window, usize::from(block) * usize::from(window), file)
+        Self::of(Mode::Octet, block, window, usize::from(block) * usize::from(window), file, None)
     }
 
-    fn of(mode: Mode, block: u16, window: u16, read_size: usize, file: Vec<u8>) -> Self {
+    /// In windows of so many blocks of 512 bytes, to a receiver of which something is known.
+    fn to(known: Pace, window: u16) -> Self {
+        Self::of(Mode::Octet, 512, window, 1 << 16, vec![7; 1 << 20], Some(known))
+    }
+
+    fn of(mode: Mode, block: u16, window: u16, read_size: usize, file: Vec<u8>, known: Option<Pace>) -> Self {
         let now = Instant::from_micros(1_000_000);
         let options = Options { block_size: Some(block), window_size: Some(window), ..Options::NONE };
         let granted = grant(&options, Direction::Read, mode, &OptionPolicy::default(), None);
         let mut download = Self {
-            transfer: Transfer::serve_read(now, granted, Timing::default(), read_size, 1),
+            transfer: Transfer::serve_read(now, granted, Timing::default(), read_size, 1)
+                .with_pacing(Pacing::default(), known),
             now,
             deadline: None,
             ending: None,
@@ -127,6 +134,13 @@ impl Download {
         sent
     }
 
+    /// Of the train that is out so much has arrived: reports a gap, and says how long the next train is.
+    fn broke_off(&mut self, acked: &mut u16, arrived: u16) -> usize {
+        *acked += arrived;
+        assert_eq!(self.ack(*acked), NONE, "a receiver that lost something is still busy");
+        self.next_timer().len()
+    }
+
     /// Time passes until the next timer.
     fn next_timer(&mut self) -> Vec<u16> {
         self.wait(self.deadline.unwrap().saturating_since(self.now))
@@ -166,7 +180,7 @@ fn what_comes_next_is_read_while_the_ack_is_awaited() {
 fn nothing_is_read_twice_where_nothing_is_lost() {
     for mode in [Mode::Octet, Mode::Netascii] {
         let file = (0..400).map(|at| if at % 5 == 0 { b'\n' } else { b'x' }).collect();
-        let mut download = Download::of(mode, 8, 4, 16, file);
+        let mut download = Download::of(mode, 8, 4, 16, file, None);
         let mut sent = download.ack(0);
         while let Some(last) = sent.last() {
             sent = download.ack(*last);
@@ -181,7 +195,7 @@ fn nothing_is_read_twice_where_nothing_is_lost() {
 /// While storage is read no timer runs, and the time that it takes is not the peer's silence.
 #[test]
 fn the_time_that_reading_again_takes_is_not_the_peers_silence() {
-    let mut download = Download::of(Mode::Octet, 8, 8, 8, vec![7; 1000]);
+    let mut download = Download::of(Mode::Octet, 8, 8, 8, vec![7; 1000], None);
     assert_eq!(download.ack(0).len(), 8);
     let start = download.now;
     download.slow = true;
@@ -275,11 +289,90 @@ fn the_report_of_a_gap_measures_a_round_trip_from_the_first_call() {
 
 #[test]
 fn the_empty_last_block_needs_no_read() {
-    let mut download = Download::of(Mode::Octet, 8, 8, 8, vec![7; 56]);
+    let mut download = Download::of(Mode::Octet, 8, 8, 8, vec![7; 56], None);
     assert_eq!(download.ack(0), [1, 2, 3, 4, 5, 6, 7, 8]);
     download.slow = true;
     assert_eq!(download.next_timer(), NONE, "it reads again");
     assert_eq!(download.ack(7), [8], "but the ACK was only late");
     assert_eq!(download.ack(8), NONE);
     assert_eq!(download.ending, Some(Ending::Completed));
+}
+
+const KNOWN: Pace = Pace::fixed(8, ms(2));
+
+#[test]
+fn a_known_receiver_gets_shorter_trains_when_three_in_a_row_break_off() {
+    let mut download = Download::to(KNOWN, 32);
+    assert_eq!(download.ack(0).len(), 8);
+    let mut acked = 0;
+    assert_eq!([4, 4].map(|arrived| download.broke_off(&mut acked, arrived)), [8, 8]);
+    // A window that arrives whole says that it was chance.
+    assert_eq!(download.wait(ms(20)).len(), 24);
+    acked += 32;
+    assert_eq!(download.ack(acked).len(), 8);
+    assert_eq!([4, 4, 4].map(|arrived| download.broke_off(&mut acked, arrived)), [8, 8, 4]);
+    assert_eq!([2, 2, 2].map(|arrived| download.broke_off(&mut acked, arrived)), [4, 4, 2], "and so on");
+}
+
+#[test]
+fn a_known_receiver_gets_longer_pauses_when_trains_arrive_but_not_what_follows() {
+    let mut download = Download::to(KNOWN, 32);
+    download.ack(0);
+    let mut acked = 0;
+    for pause in [2, 2, 2, 4, 4, 4, 8] {
+        assert_eq!(download.deadline, Some(download.now + ms(pause)));
+        assert_eq!(download.next_timer().len(), 8, "the second train, of which nothing arrives");
+        assert_eq!(download.broke_off(&mut acked, 8), 8);
+    }
+}
+
+#[test]
+fn a_known_receiver_that_two_timers_in_a_row_give_up_gets_shorter_trains_and_longer_pauses() {
+    let mut download = Download::to(KNOWN, 32);
+    let mut sent = download.ack(0).len();
+    for (train, pause) in [(8, 2), (4, 4), (2, 8)] {
+        while sent < 32 {
+            sent += download.next_timer().len();
+        }
+        sent = download.next_timer().len();
+        assert_eq!((sent, download.deadline), (train, Some(download.now + ms(pause))));
+    }
+}
+
+/// The last block of a window needs room for one block only, if it is known how long the receiver works on one.
+#[test]
+fn what_is_remembered_of_a_receiver_shortens_the_last_pause_of_the_first_window() {
+    let known = send(&Sending::new(512, 64), &WeakReceiver::new(16, 8_000_000), 1).learned.unwrap();
+    assert!(known.pause() >= ms(2), "{known:?}");
+    let train = usize::from(known.train());
+    let mut download = Download::to(known, 4 * known.train() + 1);
+    assert_eq!(download.ack(0).len(), train);
+    for _ in 0..3 {
+        assert_eq!(download.deadline, Some(download.now + known.pause()));
+        assert_eq!(download.next_timer().len(), train);
+    }
+    assert!(download.deadline.unwrap() - download.now < known.pause());
+    assert_eq!(download.next_timer().len(), 1);
+}
+
+/// Its receiver takes twelve blocks at once.
+#[test]
+fn what_a_weak_receiver_takes_is_told_when_it_changes() {
+    let mut download = Download::new(512, 32, 1 << 20);
+    let (mut acked, mut told) = (0, Vec::new());
+    let mut sent = download.ack(0);
+    while download.ending.is_none() {
+        let arrived = sent.get(11).or(sent.last()).copied();
+        match arrived {
+            Some(block) if sent.len() > 12 || block == acked + 32 || block == 2049 => {
+                acked = block;
+                download.wait(Duration::from_micros(100));
+                sent = download.ack(acked);
+                told.extend(download.transfer.take_pace().map(|pace| (pace.train(), pace.pause())));
+            }
+            Some(_) | None => sent = download.next_timer(),
+        }
+    }
+    assert_eq!(download.ending, Some(Ending::Completed));
+    assert_eq!(told, [(11, ms(1))]);
 }
