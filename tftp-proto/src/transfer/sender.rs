@@ -398,6 +398,10 @@ impl<C: AsRef<[u8]>> Sender<C> {
         } else if !more {
             self.wait(now);
         }
+        // Not only when its turn comes again: of a crowd whose pauses end together each would hold its chunk until then.
+        if self.state != State::Sending && self.retry.is_proved() && self.chunks.are_scarce() {
+            self.chunks.let_go(self.cursor.offset);
+        }
         SenderAction::Transmit { len, segment_size: (count > 1).then_some(segment) }
     }
 
