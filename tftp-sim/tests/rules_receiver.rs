@@ -148,6 +148,21 @@ fn a_peer_that_is_gone_when_there_is_room_again_is_given_up() {
 }
 
 #[test]
+fn who_sends_on_without_the_ack_that_is_held_back_is_not_listened_to() {
+    for window in [1, 4] {
+        let mut upload = Upload::new(window);
+        upload.set_room(false);
+        for block in 1..100 {
+            assert_eq!(upload.block(block), [], "{block}");
+        }
+        // What it sent beyond its window has to come again.
+        assert_eq!(upload.set_room(true), [Some(window)]);
+        let next: Vec<_> = (window + 1..=2 * window).flat_map(|block| upload.block(block)).collect();
+        assert_eq!(next, [Some(2 * window)]);
+    }
+}
+
+#[test]
 fn the_final_ack_needs_no_room() {
     let mut upload = Upload::new(1);
     upload.set_room(false);

@@ -307,6 +307,20 @@ fn what_is_received_while_storage_is_busy_is_a_share_of_the_budget() {
 }
 
 #[test]
+fn a_peer_that_waits_for_no_ack_fills_no_memory_either() {
+    let mut bench = Bench::server();
+    bench.store().script(JobKind::Write, 0, Fate::After(SECOND * 20));
+    let (tid, _) = bench.request(PEER, wrq("up", "octet", &[("windowsize", "8")]));
+    for block in 1..5000 {
+        bench.world.send(PEER, tid, data(block, &[7; 512]));
+    }
+    let heard = bench.wait(PEER, SECOND * 21);
+    let (_, last) = heard.last().unwrap();
+    let held = usize::from(u16::from_be_bytes([last[2], last[3]])) * 512;
+    assert!((100 << 10..150 << 10).contains(&held), "{held} bytes");
+}
+
+#[test]
 fn a_slow_write_is_not_the_peers_silence() {
     let mut bench = Bench::server_with(|config| config.buffer_budget = 0);
     bench.store().script(JobKind::Write, 0, Fate::After(SECOND * 45));

@@ -132,7 +132,15 @@ impl Receiver {
         match rollover.resolve(wire, self.received + 1, window - 1) {
             Some(block) => {
                 self.heard = true;
-                if block == self.received + 1 { self.handle_next(now, payload) } else { self.handle_gap() }
+                if block > self.received + 1 {
+                    self.handle_gap()
+                } else if self.ack_due && !self.room {
+                    // Whoever sends on without the ACK that is held back would fill the owner's memory.
+                    self.stats.ignored += 1;
+                    DataOutcome::Ignored
+                } else {
+                    self.handle_next(now, payload)
+                }
             }
             None => {
                 let oldest = (self.received + 1).saturating_sub(window).max(1);

@@ -28,6 +28,7 @@ pub fn receiver(input: &[u8]) {
         expected: Vec::new(),
         stage: Stage::Receiving,
         room: true,
+        unasked: 0,
         sent: 0,
         reasons: 1,
         deadline: None,
@@ -75,6 +76,8 @@ struct Play {
     expected: Vec<u8>,
     stage: Stage,
     room: bool,
+    /// Blocks taken while there was none.
+    unasked: u64,
     sent: u64,
     /// What may have caused an ACK each.
     reasons: u64,
@@ -150,12 +153,14 @@ impl Play {
                 self.file.extend_from_slice(payload);
                 self.expected.extend_from_slice(next);
                 self.received += 1;
+                self.unasked += u64::from(!self.room);
+                assert!(self.unasked <= self.solo.window(), "more is taken than was asked for, without room");
                 if last {
                     self.stage = Stage::Complete;
                 }
             }
             (Progress::Data { .. }, _) => unreachable!("a block that had not its turn"),
-            (_, Some(next)) => assert!(next.len() > size, "block {} was not taken", self.received + 1),
+            (_, Some(next)) => assert!(!self.room || next.len() > size, "block {} was not taken", self.received + 1),
             (Progress::Advanced | Progress::Ignored, None) => {}
         }
         self.reasons += u64::from(progress != Progress::Ignored || self.stage == Stage::Committed);
@@ -168,6 +173,7 @@ impl Play {
     fn set_room(&mut self, room: bool) {
         // While nothing can have come yet there is nothing to be held back.
         self.room = room || self.stage == Stage::Committed || self.solo.transfer.is_asking();
+        self.unasked = 0;
         self.solo.transfer.set_room(self.solo.now, self.room);
         self.drain();
     }
