@@ -246,8 +246,9 @@ impl<C: AsRef<[u8]>> Transfer<C> {
         }
     }
 
-    /// Whether two chunks are more than may be held.
-    pub(crate) const fn is_memory_scarce(&self) -> bool {
+    /// Whether two chunks are more than may be held. The owner had better send a chunk before it reads another one.
+    #[must_use]
+    pub const fn is_memory_scarce(&self) -> bool {
         match &self.machine {
             Machine::Sending(sender) => sender.is_memory_scarce(),
             Machine::Asking(_) | Machine::Receiving(_) | Machine::Ended(_) => false,

@@ -522,7 +522,9 @@ impl<C: AsRef<[u8]>> Sender<C> {
         self.chunks.set_allowance(bytes);
     }
 
-    pub(super) const fn is_memory_scarce(&self) -> bool {
+    /// Whether two chunks are more than that.
+    #[must_use]
+    pub const fn is_memory_scarce(&self) -> bool {
         self.chunks.are_scarce()
     }
 
