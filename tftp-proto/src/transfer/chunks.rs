@@ -130,6 +130,13 @@ impl<C: AsRef<[u8]>> Chunks<C> {
         self.reading
     }
 
+    /// Lets everything go, unless a read is under way that may bring what is missing.
+    pub(super) fn start_again(&mut self) {
+        if self.reading.is_none() {
+            self.held = [None, None];
+        }
+    }
+
     /// The answer to the read under way: fewer bytes than asked mean the end of the file.
     pub(super) fn insert(&mut self, chunk: C) {
         let Some((offset, asked)) = self.reading.take() else { return };
@@ -282,5 +289,21 @@ mod tests {
         assert_eq!(chunks.next_read(16, 16, trains(8)), Some((16, 8)));
         answer(&mut chunks, 16, 8);
         assert_eq!(chunks.view(16, 8).unwrap()[0], b"ghij");
+    }
+
+    #[test]
+    fn two_chunks_that_end_within_a_block_are_read_anew() {
+        let mut chunks = Chunks::new(8);
+        chunks.set_allowance(0);
+        assert_eq!(chunks.next_read(0, 0, trains(8)), Some((0, 8)));
+        answer(&mut chunks, 0, 8);
+        assert_eq!(chunks.next_read(2, 2, trains(8)), Some((8, 2)));
+        chunks.start_again();
+        answer(&mut chunks, 8, 2);
+        assert_eq!(chunks.view(2, 8).unwrap(), [&b"234567"[..], b"89"], "a read that is under way is waited for");
+        assert!(chunks.view(4, 8).is_none());
+        assert_eq!(chunks.next_read(4, 4, trains(8)), None);
+        chunks.start_again();
+        assert_eq!(chunks.next_read(4, 4, trains(8)), Some((4, 8)));
     }
 }

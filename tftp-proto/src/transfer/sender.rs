@@ -488,7 +488,11 @@ impl<C: AsRef<[u8]>> Sender<C> {
 
     /// The read of bytes that the next block needs; the next train is of `most` blocks.
     fn read_on(&mut self, most: usize) -> Option<SenderAction> {
-        self.read(self.cursor.offset, most)
+        self.read(self.cursor.offset, most).or_else(|| {
+            // Short chunks, in netascii above all, may hold the beginning of a block and not its end.
+            self.chunks.start_again();
+            self.read(self.cursor.offset, most)
+        })
     }
 
     /// While nothing can be sent: the read of bytes that later blocks will need. What may have to be sent again is not let

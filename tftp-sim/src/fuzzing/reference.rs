@@ -189,6 +189,10 @@ impl Play {
         if to == LISTENER && self.model.is_unsure(from) {
             return;
         }
+        // `receiver` looks at that.
+        if self.model.is_early(from, to, bytes) {
+            return;
+        }
         let socket = self.sockets.iter().position(|socket| *socket == to).unwrap_or(0);
         self.model.heard(self.now, from, to, bytes);
         let meta = Meta { socket, peer: from, local_ip: Some(to.ip()) };

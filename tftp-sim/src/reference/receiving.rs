@@ -98,6 +98,13 @@ impl Receiving {
         Heard::Fine
     }
 
+    /// Whether this is the next block, and comes before an ACK that is held back.
+    pub(super) fn is_early(&self, number: u16) -> bool {
+        let next = self.received + 1;
+        let waits = self.stage == Stage::Receiving && (self.must || self.may);
+        waits && self.terms.block_of(number, next..next + 1).is_some()
+    }
+
     /// The request came again.
     pub(super) fn repeat(&mut self) {
         self.must |= !self.heard;

@@ -94,6 +94,16 @@ impl Server {
         Some((active.tid?, block))
     }
 
+    /// Whether this DATA comes before an ACK that is held back, because storage is slow. Whether it is taken depends on the
+    /// memory there is, of which nothing is known here.
+    pub fn is_early(&self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) -> bool {
+        let active = self.peers.get(&from).and_then(|peer| peer.active.as_ref());
+        match (active.filter(|active| active.tid == Some(to)).map(|active| &active.phase), wire::read(bytes)) {
+            (Some(Phase::Receiving(receiving)), Said::Data(number, _)) => receiving.is_early(number),
+            _ => false,
+        }
+    }
+
     /// A datagram reaches one of the sockets.
     pub fn heard(&mut self, now: Time, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
         let said = wire::read(bytes);
