@@ -181,7 +181,13 @@ impl Server {
         };
         match answer {
             Some((answer, true)) => self.must.push((Some(to), from, answer)),
-            Some((answer, false)) => self.may.push((Some(to), from, answer)),
+            Some((answer, false)) => {
+                self.may.push((Some(to), from, answer));
+                // At this very moment it may be forgotten.
+                if neighbours {
+                    self.may.push((Some(to), from, Small::Error(5)));
+                }
+            }
             None if neighbours && matches!(said, Said::Data(..) | Said::Ack(_)) => {
                 self.may.push((Some(to), from, Small::Error(5)));
             }
