@@ -2,7 +2,7 @@
 
 use std::io;
 
-use tftp_tokio::{BindError, Part};
+use tftp_tokio::{BindError, Part, Server};
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -11,11 +11,11 @@ use tokio::task::JoinSet;
 pub(super) struct Threads(JoinSet<io::Result<()>>);
 
 impl Threads {
-    /// Starts the first part here, and every other on a thread of its own.
-    pub(super) async fn start(first: Part, others: Vec<Part>) -> Result<Self, BindError> {
+    /// Has the first loop run here, and starts every other on a thread of its own.
+    pub(super) async fn start(first: Server, others: Vec<Part>) -> Result<Self, BindError> {
         let mut loops = JoinSet::new();
         // A task of its own: nothing else is then looked at whenever a datagram wakes the server.
-        loops.spawn(first.start()?);
+        loops.spawn(first);
         for (number, part) in (2..).zip(others) {
             let ended = spawn(number, part).await?;
             loops.spawn(async { ended.await.unwrap_or_else(|_| Err(panicked())) });

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use tftp_proto::endpoint::SocketRole;
 
@@ -33,6 +34,26 @@ pub(super) struct Wanted<'a> {
     pub(super) ports: &'a TransferPorts,
     pub(super) random: u64,
     pub(super) options: &'a BindOptions,
+}
+
+/// The listening sockets of several loops, held open until the last of them has ended: were one to leave a shared port, the
+/// system would spread the peers of all others anew, and what runs on that port would lose its way.
+#[derive(Clone, Default)]
+pub(super) struct Group(#[expect(dead_code, reason = "they are only held")] Arc<[UdpSocket]>);
+
+impl Group {
+    pub(super) fn of(first: &Bound, others: &[Bound]) -> Result<Self, BindError> {
+        if others.is_empty() {
+            return Ok(Self::default());
+        }
+        let all = std::iter::once(first).chain(others).flat_map(|bound| bound.sockets.iter().zip(&bound.roles));
+        let listeners = all.filter(|(_, role)| matches!(role, SocketRole::Listener { .. }));
+        let again = |(socket, _): (&BoundSocket, _)| {
+            let address = socket.local_addr();
+            socket.try_clone_std().map_err(|source| BindError::Listen { address, source })
+        };
+        Ok(Self(listeners.map(again).collect::<Result<_, _>>()?))
+    }
 }
 
 /// Binds everything for so many event loops, or for one where they cannot share a port, or nothing. There is a first.

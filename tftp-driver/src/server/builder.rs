@@ -10,7 +10,7 @@ use futures_channel::mpsc::{self, UnboundedReceiver};
 use tftp_proto::config::{OptionPolicy, Timing};
 use tftp_proto::endpoint::{Admission, EndpointConfig, Event, Limits};
 
-use super::bind::{Bound, Wanted, bind_shared};
+use super::bind::{Bound, Group, Wanted, bind_shared};
 use super::jobs::StorageJobs;
 use super::{BindError, Part, Server, ServerHandle, TransferPorts};
 use crate::bridge::{Command, PassOn, Tftp, random_seed};
@@ -177,14 +177,16 @@ impl<R: Runtime, S: Storage> ServerBuilder<R, S> {
     ///
     /// A [`BindError`] that names the address. Nothing stays bound then.
     pub fn bind(self) -> Result<Server<R>, BindError> {
-        self.bind_many(NonZeroUsize::MIN)?.0.start()
+        Ok(self.bind_many(NonZeroUsize::MIN)?.0)
     }
 
-    /// Binds the sockets of a server with several event loops, each for a thread of its own: the first, and the others.
-    /// It takes more than one processor to fill a fast network with small packets.
+    /// Binds the sockets of a server with several event loops, each for a thread of its own: the first, for the runtime in
+    /// whose context this is called, and the others. It takes more than one processor to fill a fast network with small
+    /// packets.
     ///
-    /// Linux spreads the clients over the loops by their address and port. On other systems, and with sockets that were
-    /// passed, there is only the first, whatever is asked, and a [warning](Part::warnings).
+    /// Linux spreads the clients over the loops by their address and port; those of a loop that has ended are not served by
+    /// the others. On other systems, and with sockets that were passed, there is only the first, whatever is asked, and a
+    /// [warning](Server::warnings).
     ///
     /// The loops share storage, limits, [`on_event`](Self::on_event) (called by one at a time) and the
     /// [`ServerHandle`]. A writer that fell silent yields to a new request of its host only if both came to the same
@@ -193,7 +195,7 @@ impl<R: Runtime, S: Storage> ServerBuilder<R, S> {
     /// # Errors
     ///
     /// As [`bind`](Self::bind).
-    pub fn bind_many(self, loops: NonZeroUsize) -> Result<(Part<R>, Vec<Part<R>>), BindError> {
+    pub fn bind_many(self, loops: NonZeroUsize) -> Result<(Server<R>, Vec<Part<R>>), BindError> {
         let Self { runtime, storage, listen, passed, ports, limits, mut config, sockets, seed, on_event } = self;
         let seed = seed.unwrap_or_else(random_seed);
         let wanted = Wanted { listen: &listen, passed, ports: &ports, random: seed, options: &sockets };
@@ -210,10 +212,11 @@ impl<R: Runtime, S: Storage> ServerBuilder<R, S> {
             config,
             on_event: Arc::new(Mutex::new(on_event)),
             handle: ServerHandle { commands: commands.into(), admission },
+            group: Group::of(&first, &others)?,
         };
         let part = |(number, (bound, receiver))| whole.part(seed.wrapping_add(number), bound, receiver);
         let others = (1..).zip(others.into_iter().zip(receivers)).map(part).collect();
-        Ok((part((0, (first, first_receiver))), others))
+        Ok((part((0, (first, first_receiver))).start()?, others))
     }
 }
 
@@ -224,6 +227,7 @@ struct Whole<R, S> {
     config: EndpointConfig,
     on_event: Arc<Mutex<OnEvent>>,
     handle: ServerHandle,
+    group: Group,
 }
 
 impl<R: Runtime, S: Storage> Whole<R, S> {
@@ -233,8 +237,8 @@ impl<R: Runtime, S: Storage> Whole<R, S> {
         let mut config = self.config.clone();
         let Bound { sockets, roles, local_addrs, warnings } = bound;
         config.sockets = roles;
-        let (handle, addrs, notes) = (self.handle.clone(), local_addrs.clone(), warnings.clone());
-        let start = move || {
+        let (handle, group) = (self.handle.clone(), self.group.clone());
+        Part(Box::new(move || {
             let blocking = runtime.clone();
             let context = Context::new(move |work| blocking.spawn_blocking(work));
             let protocol = Tftp::new(config, seed, runtime.now(), PassOn);
@@ -248,13 +252,13 @@ impl<R: Runtime, S: Storage> Whole<R, S> {
                 .with_commands(commands);
             Ok(Server {
                 driver: Box::pin(driver),
-                local_addrs: addrs,
-                warnings: notes,
+                local_addrs,
+                warnings,
                 handle,
+                _group: group,
                 runtime: std::marker::PhantomData,
             })
-        };
-        Part { start: Box::new(start), local_addrs, warnings, handle: self.handle.clone() }
+        }))
     }
 }
 

@@ -22,6 +22,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::runtime::Runtime;
+use bind::Group;
 
 /// A TFTP server: sockets that are bound, and a future that serves while it is polled.
 ///
@@ -38,6 +39,8 @@ pub struct Server<R> {
     local_addrs: Vec<SocketAddr>,
     warnings: Vec<Warning>,
     handle: ServerHandle,
+    /// Behind `driver`, whose sockets close first.
+    _group: Group,
     runtime: PhantomData<fn() -> R>,
 }
 

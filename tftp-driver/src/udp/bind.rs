@@ -95,6 +95,11 @@ impl BoundSocket {
         self.local_addr.is_ipv6() && SockRef::from(&self.socket).only_v6().is_ok_and(|only| !only)
     }
 
+    /// The same socket once more.
+    pub(crate) fn try_clone_std(&self) -> io::Result<UdpSocket> {
+        self.socket.try_clone()
+    }
+
     /// The address it is bound to, with the port the system chose if 0 was asked.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr

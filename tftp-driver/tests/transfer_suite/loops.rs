@@ -5,7 +5,9 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 
 use futures_channel::oneshot;
-use futures_util::future::join_all;
+use futures_util::StreamExt;
+use futures_util::future::{join_all, select};
+use futures_util::stream::FuturesUnordered;
 use tftp_driver::runtime::Runtime;
 use tftp_driver::server::{Server, TransferPorts};
 use tftp_driver::types::{Event, Outcome};
@@ -33,11 +35,11 @@ pub(crate) async fn several_event_loops<R: Runtime>(rig: Rig<R>) {
     let loops = if cfg!(target_os = "linux") { LOOPS } else { 1 };
     assert_eq!((others.len() + 1, first.warnings().is_empty()), (loops, loops > 1));
     let (address, handle) = (first.local_addrs()[0], first.handle());
+    let others = others.into_iter().map(|part| part.start().unwrap());
     let ends: Vec<_> = std::iter::once(first)
         .chain(others)
-        .map(|part| {
-            assert_eq!(part.local_addrs(), [address]);
-            let server = part.start().unwrap();
+        .map(|server| {
+            assert_eq!(server.local_addrs(), [address]);
             let (tell, ended) = oneshot::channel();
             rig.spawn(async move { drop(tell.send(server.await)) });
             ended
@@ -88,4 +90,64 @@ pub(crate) async fn several_event_loops<R: Runtime>(rig: Rig<R>) {
     assert!(memory.get("new").is_none());
     let cancelled = |event: &&Event| matches!(event, Event::Finished(report) if report.outcome == Outcome::ShutDown);
     assert_eq!(events.lock().unwrap().iter().filter(cancelled).count(), 1);
+}
+
+/// A loop that ends before the others does not move their peers, whose transfers may run on the shared port.
+pub(crate) async fn the_end_of_an_event_loop_moves_no_peer<R: Runtime>(rig: Rig<R>) {
+    let memory = memory();
+    memory.insert("file", "short").unwrap();
+    let (first, others) = Server::builder_on(rig.runtime.clone())
+        .storage(memory)
+        .listen(LOCALHOST.parse().unwrap())
+        .transfer_ports(TransferPorts::Random(1))
+        .bind_many(NonZeroUsize::new(LOOPS).unwrap())
+        .unwrap();
+    if others.is_empty() {
+        return;
+    }
+    let (address, handle) = (first.local_addrs()[0], first.handle());
+    let (drop_it, dropped) = oneshot::channel::<()>();
+    let (tell, gone) = oneshot::channel();
+    rig.spawn(async move {
+        select(first, dropped).await;
+        let _ = tell.send(());
+    });
+    for part in others {
+        let server = part.start().unwrap();
+        rig.spawn(async move { drop(server.await) });
+    }
+
+    let mut peers: Vec<_> = (0..PEERS).map(|_| rig.peer()).collect();
+    let mut of_loops = BTreeMap::new();
+    for peer in &mut peers {
+        peer.send(RRQ, address);
+        let (_, from) = peer.receive().await;
+        peer.send(b"\0\x04\0\x01", from);
+        of_loops.entry(from.port()).or_insert_with(Vec::new).push(peer);
+    }
+    assert_eq!(of_loops.len(), LOOPS);
+    rig.until("at rest", || handle.active_transfers() == 0).await;
+    drop(drop_it);
+    gone.await.unwrap();
+
+    // All peers of the two loops that are left are answered as before, and nobody else is.
+    let mut waiting: BTreeMap<u16, usize> = of_loops.iter().map(|(port, peers)| (*port, peers.len())).collect();
+    let answers = of_loops.into_iter().flat_map(|(port, peers)| peers.into_iter().map(move |peer| (port, peer)));
+    let mut answers: FuturesUnordered<_> = answers
+        .map(async |(port, peer)| {
+            peer.send(RRQ, address);
+            let (_, from) = peer.receive().await;
+            assert_eq!(from.port(), port, "a peer was moved");
+            port
+        })
+        .collect();
+    while waiting.len() > 1 {
+        let port = answers.next().await.unwrap();
+        let left = waiting.get_mut(&port).unwrap();
+        *left -= 1;
+        if *left == 0 {
+            waiting.remove(&port);
+        }
+    }
+    handle.stop();
 }
