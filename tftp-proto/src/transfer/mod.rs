@@ -59,6 +59,7 @@
 //! # Ok::<(), tftp_proto::wire::EmitError>(())
 //! ```
 
+mod blocks;
 mod chunks;
 mod dally;
 mod meter;

@@ -1,13 +1,12 @@
 //! The sending half of a transfer: windows, gaps, retransmission (RFC 1350, RFC 7440).
 
-use super::chunks::{Chunks, Wanted};
+use super::blocks::{Ahead, Blocks, Read};
 use super::pace::Pace;
 use super::pacer::Pacer;
 use super::retry::{Retry, Verdict};
 use crate::config::Pacing;
 use crate::negotiate::Parameters;
-use crate::netascii::Encoder;
-use crate::wire::{DATA_HEADER, Mode, write_data_header};
+use crate::wire::DATA_HEADER;
 use crate::{Instant, Stats};
 
 /// Datagrams in one train, as many as a kernel takes for segmentation offload.
@@ -22,18 +21,13 @@ const MAX_TRAIN_BYTES: usize = 65_507;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Sender<C> {
     parameters: Parameters,
-    chunks: Chunks<C>,
+    blocks: Blocks<C>,
     /// The oldest block that is not acknowledged. Block 0 is the OACK, where there is one.
     base: u64,
     /// The next block to send.
     next: u64,
     /// One past the highest block ever sent.
     sent_end: u64,
-    /// The block that ends the file, once it was built.
-    last: Option<u64>,
-    cursor: Cursor,
-    /// Where encoding can begin again after going back: at or before `base`.
-    anchor: Cursor,
     /// A gap was reported at the present base and answered, or its report would be an echo: further ones are ignored.
     gap_answered: bool,
     /// Everything from the base on was sent again. Where that was needless, the ACK of it comes once more behind the
@@ -68,14 +62,6 @@ enum State {
     GaveUp,
 }
 
-/// A place in the file at the start of a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Cursor {
-    block: u64,
-    offset: u64,
-    encoder: Encoder,
-}
-
 /// What a [`Sender`] wants done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SenderAction {
@@ -105,6 +91,12 @@ pub enum SenderAction {
     GaveUp,
 }
 
+impl From<Read> for SenderAction {
+    fn from(Read { offset, len, keep }: Read) -> Self {
+        Self::Read { offset, len, keep }
+    }
+}
+
 /// What an ACK meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AckOutcome {
@@ -123,18 +115,12 @@ impl<C: AsRef<[u8]>> Sender<C> {
     pub(super) fn new(parameters: Parameters, opening: bool, read_size: usize, mut retry: Retry) -> Self {
         retry.set_negotiated(parameters.timeout);
         let first = u64::from(!opening);
-        //= rfc1350#section-4
-        //# block numbers are consecutive and begin with one.
-        let start = Cursor { block: 1, offset: 0, encoder: Encoder::default() };
         Self {
             parameters,
-            chunks: Chunks::new(read_size.max(usize::from(parameters.block_size))),
+            blocks: Blocks::new(&parameters, read_size),
             base: first,
             next: first,
             sent_end: first,
-            last: None,
-            cursor: start,
-            anchor: start,
             gap_answered: false,
             echo_expected: false,
             timed: None,
@@ -190,7 +176,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
             Some(_) | None => self.retry.sample_of_copy(now - self.started),
         }
         // The last block is shorter, and says less of the others.
-        if let Some(pacer) = self.pacer.as_mut().filter(|_| acked > 0 && self.last != Some(acked)) {
+        if let Some(pacer) = self.pacer.as_mut().filter(|_| acked > 0 && self.blocks.last() != Some(acked)) {
             pacer.acknowledged(now, acked, self.next);
         }
         self.retry.progress(now);
@@ -201,7 +187,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
         self.base = acked + 1;
         // The receiver may report this very gap once for every block behind it.
         self.gap_answered = core::mem::take(&mut self.echo_expected) || outcome == AckOutcome::Gap;
-        if self.last == Some(acked) {
+        if self.blocks.last() == Some(acked) {
             self.state = State::Done;
             return AckOutcome::Advanced;
         }
@@ -241,10 +227,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
     fn go_on_from(&mut self, block: u64) {
         self.next = block;
         self.state = State::Sending;
-        if self.cursor.block > block {
-            self.cursor = self.anchor;
-        }
-        self.advance_anchor();
+        self.blocks.go_on_from(&self.parameters, self.base, block);
         if let Some(pacer) = &mut self.pacer {
             pacer.begin(block);
         }
@@ -255,19 +238,6 @@ impl<C: AsRef<[u8]>> Sender<C> {
     fn spare_the_receiver(&mut self, now: Instant) {
         if let Some(until) = self.pacer.as_ref().and_then(|pacer| pacer.hold(now)) {
             self.state = State::Pausing { until };
-        }
-    }
-
-    /// Moves the anchor up to the base, as far as that can be told without reading the file again.
-    fn advance_anchor(&mut self) {
-        if self.cursor.block == self.base {
-            self.anchor = self.cursor;
-        } else if self.parameters.mode != Mode::Netascii && self.base > 0 {
-            let offset = (self.base - 1) * u64::from(self.parameters.block_size);
-            self.anchor = Cursor { block: self.base, offset, encoder: Encoder::default() };
-            if self.cursor.block < self.base {
-                self.cursor = self.anchor;
-            }
         }
     }
 
@@ -286,7 +256,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
 
     /// The bytes of the read that was asked for last.
     pub fn handle_chunk(&mut self, chunk: C) {
-        self.chunks.insert(chunk);
+        self.blocks.insert(chunk);
     }
 
     /// Time has passed. Early and repeated calls change nothing.
@@ -331,7 +301,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
             self.next -= 1;
             // It may be acknowledged twice then, and the copy reports no gap.
             self.echo_expected = true;
-            self.cursor = self.anchor;
+            self.blocks.go_back();
             if let Some(pacer) = &mut self.pacer {
                 pacer.ask(self.next);
             }
@@ -357,12 +327,12 @@ impl<C: AsRef<[u8]>> Sender<C> {
             self.wait(now);
             return SenderAction::Opening;
         }
-        self.skip_acknowledged(out);
+        self.blocks.skip_to(&self.parameters, self.base, self.next, out);
         let segment = usize::from(self.parameters.block_size) + DATA_HEADER;
         let limit = out.len().min(MAX_TRAIN_BYTES.max(segment));
         let first = self.next;
         if let Some(pacer) = &mut self.pacer
-            && let Some(end) = self.chunks.end()
+            && let Some(end) = self.blocks.end()
         {
             // For netascii this is an estimate, and does no harm.
             pacer.end_ahead((end / u64::from(self.parameters.block_size) + 1).saturating_sub(first));
@@ -370,9 +340,9 @@ impl<C: AsRef<[u8]>> Sender<C> {
         let most = self.pacer.as_ref().map_or(MAX_TRAIN, |pacer| pacer.room().min(MAX_TRAIN)).min(limit / segment);
         let mut len = 0;
         let mut count = 0;
-        while self.window_has_room() && count < most && self.cursor.block == first + count as u64 {
+        while self.window_has_room() && count < most && self.blocks.next() == first + count as u64 {
             let Some(slot) = out.get_mut(len..len + segment) else { break };
-            let Some(payload) = self.build_block(slot) else { break };
+            let Some(payload) = self.blocks.build(&self.parameters, slot) else { break };
             len += DATA_HEADER + payload;
             count += 1;
             self.next = first + count as u64;
@@ -399,66 +369,18 @@ impl<C: AsRef<[u8]>> Sender<C> {
             self.wait(now);
         }
         // Not only when its turn comes again: of a crowd whose pauses end together each would hold its chunk until then.
-        if self.state != State::Sending && self.retry.is_proved() && self.chunks.are_scarce() {
-            self.chunks.let_go(self.cursor.offset);
+        if self.state != State::Sending && self.retry.is_proved() {
+            self.blocks.let_go();
         }
         SenderAction::Transmit { len, segment_size: (count > 1).then_some(segment) }
-    }
-
-    /// After going back to the anchor: encode again, without sending, what was acknowledged since.
-    fn skip_acknowledged(&mut self, scratch: &mut [u8]) {
-        let segment = usize::from(self.parameters.block_size) + DATA_HEADER;
-        while self.cursor.block < self.next {
-            let Some(slot) = scratch.get_mut(..segment) else { return };
-            if self.build_block(slot).is_none() {
-                return;
-            }
-        }
-        self.advance_anchor();
-    }
-
-    /// Writes the block at the cursor and moves the cursor past it. `None`: the file's bytes are not here.
-    fn build_block(&mut self, slot: &mut [u8]) -> Option<usize> {
-        let block_size = usize::from(self.parameters.block_size);
-        let (header, payload) = slot.split_first_chunk_mut::<DATA_HEADER>()?;
-        let pieces = self.chunks.view(self.cursor.offset, block_size)?;
-        let mut written = 0;
-        let mut taken = 0;
-        for piece in pieces {
-            let room = payload.get_mut(written..)?;
-            //= rfc1123#section-4.2.4
-            //# octet and netascii MUST both work
-            if self.parameters.mode == Mode::Netascii {
-                let (used, made) = self.cursor.encoder.encode(piece, room);
-                taken += used;
-                written += made;
-            } else {
-                let count = piece.len().min(room.len());
-                room.get_mut(..count)?.copy_from_slice(piece.get(..count)?);
-                taken += count;
-                written += count;
-            }
-        }
-        write_data_header(header, self.parameters.rollover.to_wire(self.cursor.block));
-        //= rfc1350#section-5
-        //# If it is 512 bytes long, the block is not the last block of data; if it is from zero to 511 bytes long, it
-        //# signals the end of the transfer.
-        //= rfc2348#blocksize-option-specification
-        //# If the amount of data to be transfered is an integral multiple of the blocksize, an extra data packet
-        //# containing no data is sent to end the transfer.
-        if written < block_size {
-            self.last = Some(self.cursor.block);
-        }
-        self.cursor.block += 1;
-        self.cursor.offset += taken as u64;
-        Some(written)
     }
 
     fn window_has_room(&self) -> bool {
         //= rfc7440#section-4
         //# The DSND MUST cyclically send to the DRCV the agreed windowsize consecutive data blocks before normally
         //# stopping and waiting for the ACK of the transferred window.
-        self.next < self.base + u64::from(self.parameters.window_size) && self.last.is_none_or(|last| self.next <= last)
+        self.next < self.base + u64::from(self.parameters.window_size)
+            && self.blocks.last().is_none_or(|last| self.next <= last)
     }
 
     fn note_sent(&mut self, now: Instant, count: u64) {
@@ -488,63 +410,43 @@ impl<C: AsRef<[u8]>> Sender<C> {
 
     /// The read of bytes that the next block needs; the next train is of `most` blocks.
     fn read_on(&mut self, most: usize) -> Option<SenderAction> {
-        self.read(self.cursor.offset, most).or_else(|| {
-            // Short chunks, in netascii above all, may hold the beginning of a block and not its end.
-            self.chunks.start_again();
-            self.read(self.cursor.offset, most)
-        })
+        self.blocks.read_on(&self.parameters, self.ahead(most)).map(SenderAction::from)
     }
 
-    /// While nothing can be sent: the read of bytes that later blocks will need. What may have to be sent again is not let
-    /// go for it; but if memory is scarce, it is, and is read again if need be.
+    /// A read while nothing can be sent.
     fn meanwhile(&mut self) -> Option<SenderAction> {
-        if self.chunks.are_scarce() {
-            self.chunks.let_go(self.cursor.offset);
-            return None;
-        }
-        self.read(self.anchor.offset, MAX_TRAIN)
+        self.blocks.meanwhile(&self.parameters, self.ahead(MAX_TRAIN)).map(SenderAction::from)
     }
 
-    fn read(&mut self, needed_from: u64, most: usize) -> Option<SenderAction> {
-        let window = u64::from(self.parameters.window_size);
-        let bytes_to = |block: u64| {
-            let blocks = block.saturating_sub(self.cursor.block);
-            usize::try_from(blocks.saturating_mul(self.parameters.block_size.into())).unwrap_or(usize::MAX)
-        };
-        let window_end = self.base + window;
-        let wanted = Wanted {
-            train: bytes_to(window_end.min(self.next + most as u64)),
-            window: bytes_to(window_end),
-            each_window: bytes_to(self.cursor.block + window),
-        };
-        let (offset, len) = self.chunks.next_read(self.cursor.offset, needed_from, wanted)?;
-        Some(SenderAction::Read { offset, len, keep: self.anchor.offset })
+    fn ahead(&self, most: usize) -> Ahead {
+        let window_end = self.base + u64::from(self.parameters.window_size);
+        Ahead { train_end: window_end.min(self.next + most as u64), window_end }
     }
 
     /// Bytes of the file that may be held while nothing can be sent.
     pub(super) const fn set_allowance(&mut self, bytes: usize) {
-        self.chunks.set_allowance(bytes);
+        self.blocks.set_allowance(bytes);
     }
 
     /// Whether two chunks are more than that.
     #[must_use]
     pub const fn is_memory_scarce(&self) -> bool {
-        self.chunks.are_scarce()
+        self.blocks.is_memory_scarce()
     }
 
     /// Bytes of the file that are held.
     #[must_use]
     pub fn bytes_held(&self) -> usize {
-        self.chunks.len()
+        self.blocks.bytes_held()
     }
 
     /// Bytes of the file that the peer has acknowledged (for netascii: about as many).
     #[must_use]
     pub fn bytes_acknowledged(&self) -> u64 {
         match self.state {
-            State::Done => self.chunks.end().unwrap_or(self.anchor.offset),
+            State::Done => self.blocks.end().unwrap_or(self.blocks.acknowledged()),
             State::Sending | State::Starved { .. } | State::Pausing { .. } | State::Waiting { .. } | State::GaveUp => {
-                self.anchor.offset
+                self.blocks.acknowledged()
             }
         }
     }
@@ -558,7 +460,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
     /// Whether everything was sent to a peer that has answered, and only the last ACK is missing.
     #[must_use]
     pub fn is_delivered(&self) -> bool {
-        self.retry.is_proved() && self.last == Some(self.base)
+        self.retry.is_proved() && self.blocks.last() == Some(self.base)
     }
 
     pub(super) const fn retry(&self) -> &Retry {
