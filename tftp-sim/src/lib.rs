@@ -30,3 +30,9 @@ pub mod store;
 pub mod trace;
 pub mod weak;
 pub mod world;
+
+/// So many milliseconds.
+#[must_use]
+pub const fn ms(millis: u64) -> std::time::Duration {
+    std::time::Duration::from_millis(millis)
+}

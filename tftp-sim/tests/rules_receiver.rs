@@ -8,10 +8,7 @@ use tftp_proto::config::{OptionPolicy, Timing};
 use tftp_proto::negotiate::grant;
 use tftp_proto::transfer::{Ending, Receiver, Transfer, TransferAction};
 use tftp_proto::wire::{Direction, Mode, Options, Packet};
-
-const fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
+use tftp_sim::ms;
 
 /// A server's upload in blocks of 8 bytes, and the time.
 struct Upload {

@@ -8,13 +8,10 @@ use tftp_proto::config::{OptionPolicy, Pacing, Timing};
 use tftp_proto::negotiate::grant;
 use tftp_proto::transfer::{Ending, Pace, Transfer, TransferAction};
 use tftp_proto::wire::{Direction, Mode, Options, Packet};
+use tftp_sim::ms;
 use tftp_sim::weak::{Sending, WeakReceiver, send};
 
 const NONE: [u16; 0] = [];
-
-const fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
 
 /// A server's download, and the time.
 struct Download {
