@@ -86,6 +86,8 @@ impl BoundSocket {
         if options.fragmentation {
             allow_fragmentation(&socket, local_addr)?;
         }
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        forgo_what_nobody_reads(&socket, local_addr);
         let (recv_buffer, send_buffer) = size_buffers(&socket, options)?;
         Ok(Self { socket, state, local_addr, segment_limit: options.segment_limit, recv_buffer, send_buffer })
     }
@@ -160,6 +162,19 @@ fn allow_fragmentation(_socket: &UdpSocket, _local_addr: SocketAddr) -> io::Resu
     Ok(())
 }
 
+/// `UdpSocketState::new` also asks for the time and the class of service of every datagram, which costs as much with
+/// each as parsing it does. Where that cannot be undone, it only costs.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn forgo_what_nobody_reads(socket: &UdpSocket, local_addr: SocketAddr) {
+    let _ = nix::sys::socket::setsockopt(socket, nix::sys::socket::sockopt::ReceiveTimestampns, &false);
+    let socket = SockRef::from(socket);
+    // Of IPv6 sockets too: a dual-stack one receives IPv4.
+    let _ = socket.set_recv_tos_v4(false);
+    if local_addr.is_ipv6() {
+        let _ = socket.set_recv_tclass_v6(false);
+    }
+}
+
 /// Asks for the buffers and reads back what was granted.
 fn size_buffers(socket: &UdpSocket, options: &BindOptions) -> io::Result<(usize, usize)> {
     // Linux reports twice what was asked, because it counts its own bookkeeping.
@@ -202,6 +217,20 @@ mod tests {
                 Ok(v6) => assert_eq!(getsockopt(&v6.socket, sockopt::Ipv6DontFrag).unwrap(), !fragmentation),
                 Err(error) => assert_eq!(error.kind(), io::ErrorKind::Unsupported),
             }
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn datagrams_come_without_what_nobody_reads() {
+        use nix::sys::socket::{getsockopt, sockopt};
+
+        for addr in ["127.0.0.1:0", "[::1]:0"] {
+            let Ok(bound) = bind(addr.parse().unwrap(), &BindOptions::default()) else { continue };
+            assert!(!getsockopt(&bound.socket, sockopt::ReceiveTimestampns).unwrap(), "{addr}");
+            let socket = SockRef::from(&bound.socket);
+            assert!(!socket.recv_tos_v4().unwrap(), "{addr}");
+            assert!(bound.local_addr.is_ipv4() || !socket.recv_tclass_v6().unwrap(), "{addr}");
         }
     }
 
