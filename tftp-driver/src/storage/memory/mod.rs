@@ -1,5 +1,8 @@
 //! Files in memory.
 
+mod growing;
+#[cfg(target_os = "linux")]
+mod pages;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -34,6 +37,8 @@ pub struct Memory {
 struct Shared {
     settings: MemoryBuilder,
     budget: Budget,
+    /// What is set aside for uploads on the strength of their announcements.
+    places: Budget,
     claims: Claims<Vec<u8>>,
     state: Mutex<State>,
 }
@@ -121,6 +126,7 @@ impl MemoryBuilder {
     pub fn build(self) -> Memory {
         let shared = Shared {
             budget: Budget::new(self.max_bytes),
+            places: Budget::new(self.max_bytes),
             claims: Claims::new(),
             state: Mutex::default(),
             settings: self,
@@ -241,6 +247,6 @@ impl Storage for Memory {
         // Claimed before it is resolved: what an upload is about to make must not be missed.
         let claim = self.shared.claims.take(self.shared.claimed(&canonical(&request.name)?), request.owner)?;
         let name = self.shared.resolve(&request.name)?;
-        MemoryWriter::open(Arc::clone(&self.shared), name, claim)
+        MemoryWriter::open(Arc::clone(&self.shared), name, request.size, claim)
     }
 }

@@ -6,16 +6,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Shared;
-use crate::storage::{Claim, Reservation, StorageError, Writer};
-
-/// The least room an upload grows by, in bytes, while there is room.
-const STEP: u64 = 16 * 1024;
+use super::growing::Growing;
+use crate::storage::{Claim, StorageError, Writer};
 
 /// An upload into a [`Memory`](super::Memory). Every write is answered at once.
 pub struct MemoryWriter {
-    data: Vec<u8>,
-    /// Stands for the capacity of `data`, not for its length.
-    reservation: Reservation,
+    data: Growing,
     arrival: Option<Arrival>,
     shared: Arc<Shared>,
     name: Vec<u8>,
@@ -33,7 +29,12 @@ impl Drop for Arrival {
 }
 
 impl MemoryWriter {
-    pub(super) fn open(shared: Arc<Shared>, name: Vec<u8>, claim: Claim<Vec<u8>>) -> Result<Self, StorageError> {
+    pub(super) fn open(
+        shared: Arc<Shared>,
+        name: Vec<u8>,
+        size: Option<u64>,
+        claim: Claim<Vec<u8>>,
+    ) -> Result<Self, StorageError> {
         let mut state = shared.state();
         let exists = state.files.contains_key(&name);
         shared.settings.policy.check_existing(exists)?;
@@ -47,7 +48,8 @@ impl MemoryWriter {
             Some(Arrival(Arc::clone(&shared)))
         };
         drop(state);
-        Ok(Self { data: Vec::new(), reservation: shared.budget.reservation(), arrival, shared, name, _claim: claim })
+        let data = Growing::new(shared.budget.reservation(), size, &shared.places);
+        Ok(Self { data, arrival, shared, name, _claim: claim })
     }
 
     fn append(&mut self, offset: u64, bytes: &[u8]) -> Result<(), StorageError> {
@@ -55,32 +57,12 @@ impl MemoryWriter {
         if offset != len {
             return Err(StorageError::Other(format!("write at {offset}, where {len} was due")));
         }
-        let end = len + bytes.len() as u64;
-        self.shared.settings.policy.check_size(end)?;
-        self.make_room(end)?;
-        self.data.extend_from_slice(bytes);
-        Ok(())
+        self.shared.settings.policy.check_size(len + bytes.len() as u64)?;
+        self.data.append(bytes)
     }
 
-    /// Capacity for `end` bytes in all, reserved before it is allocated.
-    fn make_room(&mut self, end: u64) -> Result<(), StorageError> {
-        let have = self.reservation.bytes();
-        if end <= have {
-            return Ok(());
-        }
-        // By half, so that a large upload is moved seldom; by what is needed where the room is tight.
-        let generous = (have / 2).max(STEP).max(end - have);
-        if !self.reservation.grow(generous) && !self.reservation.grow(end - have) {
-            return Err(StorageError::Full);
-        }
-        let capacity = usize::try_from(self.reservation.bytes()).map_err(|_| StorageError::Full)?;
-        self.data.try_reserve_exact(capacity - self.data.len()).map_err(|_| StorageError::Full)
-    }
-
-    fn publish(mut self) -> Result<(), StorageError> {
-        self.data.shrink_to_fit();
-        self.reservation.shrink_to(self.data.len() as u64);
-        let data = self.reservation.attach(self.data);
+    fn publish(self) -> Result<(), StorageError> {
+        let data = self.data.finish();
         let settings = &self.shared.settings;
         let mut state = self.shared.state();
         let exists = state.files.contains_key(&self.name);
