@@ -180,25 +180,32 @@ fn the_final_ack_needs_no_room() {
 /// RFC 1350 section 6: dallying is encouraged, and who is in a hurry may end sooner the surer it is that the ACK arrived.
 #[test]
 fn an_owner_in_a_hurry_dallies_less_the_more_has_arrived_without_a_loss() {
-    let dally = |blocks: u16, window: u16, copy: bool| {
+    let dally = |blocks: u16, window: u16, copy: bool, round_trip: Duration| {
         let mut upload = Upload::new(window);
         for block in 1..=blocks {
+            upload.wait(round_trip);
             upload.block(block);
         }
         if copy {
+            upload.wait(ms(60));
             upload.block(blocks);
         }
+        upload.wait(round_trip);
         upload.transfer.handle_packet(upload.now, &Packet::Data { block: blocks + 1, payload: b"end" });
         upload.transfer.committed(upload.now);
         let dally = upload.transfer.receiver().and_then(Receiver::dally).unwrap();
         assert!(dally.until() - upload.now >= ms(10_000), "who has time waits on");
         dally.enough() - upload.now
     };
-    assert_eq!([0, 30].map(|blocks| dally(blocks, 1, false)), [ms(250); 2]);
+    assert_eq!([0, 30].map(|blocks| dally(blocks, 1, false, ms(20))), [ms(250); 2]);
     assert_eq!(
-        [319, 3199].map(|blocks| dally(blocks, 1, false)),
+        [319, 3199].map(|blocks| dally(blocks, 1, false, ms(20))),
         [Duration::from_micros(12_500), Duration::from_micros(1250)]
     );
-    assert_eq!(dally(319, 16, false), ms(250), "that many ACKs have not been seen to arrive");
-    assert_eq!(dally(3199, 1, true), ms(250), "something was lost");
+    assert_eq!(dally(319, 16, false, ms(20)), ms(250), "that many ACKs have not been seen to arrive");
+    assert_eq!(dally(3199, 1, true, ms(20)), ms(250), "something was lost");
+    // A peer that is near: a number of round trips, unless something was lost.
+    assert_eq!([0, 30].map(|blocks| dally(blocks, 1, false, ms(2))), [ms(32); 2]);
+    assert_eq!(dally(30, 1, false, Duration::from_micros(50)), Duration::from_micros(800));
+    assert_eq!(dally(30, 1, true, Duration::from_micros(50)), ms(250), "something was lost");
 }

@@ -7,6 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use super::failure::explain;
 use super::outcome::Facts;
 use super::progress::Progress;
+use super::regular::Regular;
 use super::settings;
 use super::target::Target;
 use super::{Failed, Story, say};
@@ -18,8 +19,11 @@ use crate::signals::Signals;
 use crate::units::show_size;
 use tftp_tokio::{Direction, Download, Error as ClientError};
 
-/// Bytes written at once: a hop to the blocking pool for every block would be most of the work.
-const CHUNK: usize = 256 << 10;
+/// Bytes written at once, at least: a system call for every small block would be much of the work.
+const ENOUGH: usize = 32 << 10;
+
+/// Room for them and for what comes along, which is a block at least.
+const CHUNK: usize = 128 << 10;
 
 /// Downloads a file.
 pub(crate) async fn get(args: &GetArgs) -> Result<(), Failure> {
@@ -83,6 +87,7 @@ async fn transfer(args: &GetArgs, remote: &Remote, target: &Target) -> Result<Do
     progress.started(download.size());
 
     let mut writer: Box<dyn AsyncWrite + Send + Unpin> = match target.writer()? {
+        Some(file) if target.is_regular() => Box::new(Regular(file)),
         Some(file) => Box::new(tokio::fs::File::from_std(file)),
         None => Box::new(tokio::io::stdout()),
     };
@@ -97,14 +102,14 @@ async fn transfer(args: &GetArgs, remote: &Remote, target: &Target) -> Result<Do
     Ok(download)
 }
 
-/// Reads until `buffer` is full or the end is reached.
+/// Reads until there is enough in `buffer`, or the end is reached.
 async fn fill<R: AsyncRead + Unpin>(
     reader: &mut R,
     buffer: &mut [u8],
     mut progress: impl FnMut(&R),
 ) -> std::io::Result<usize> {
     let mut filled = 0;
-    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty() && filled < ENOUGH) {
         match reader.read(rest).await? {
             0 => break,
             count => filled += count,

@@ -5,6 +5,7 @@ mod get;
 mod outcome;
 mod progress;
 mod put;
+mod regular;
 mod settings;
 mod source;
 mod target;

@@ -4,11 +4,15 @@ use std::path::Path;
 
 use tokio::io::{AsyncRead, BufReader};
 
+use super::regular::Regular;
 use super::target::{local, show};
 use crate::exit::Failure;
 
-/// Bytes read at once: a hop to the blocking pool for every block would be most of the work.
+/// Bytes read at once of what is not a file: a hop to the blocking pool for every block would be most of the work.
 const READ_AHEAD: usize = 256 << 10;
+
+/// Bytes read at once of a file, unless more is asked for.
+const BUFFER: usize = 32 << 10;
 
 /// An open source.
 pub(crate) struct Source {
@@ -37,11 +41,11 @@ impl Source {
             Ok((file, metadata.is_file().then_some(metadata.len())))
         };
         let (file, size) = open().map_err(|error| local(path, "read", &error))?;
-        Ok(Self {
-            reader: Box::new(BufReader::with_capacity(READ_AHEAD, tokio::fs::File::from_std(file))),
-            size,
-            display: show(path),
-        })
+        let reader: Box<dyn AsyncRead + Send + Unpin> = match size {
+            Some(_) => Box::new(BufReader::with_capacity(BUFFER, Regular(file))),
+            None => Box::new(BufReader::with_capacity(READ_AHEAD, tokio::fs::File::from_std(file))),
+        };
+        Ok(Self { reader, size, display: show(path) })
     }
 }
 

@@ -81,6 +81,11 @@ impl Target {
         clone.map(Some).map_err(|error| self.failure(&error))
     }
 
+    /// Whether it is a file, which takes bytes without waiting for anybody.
+    pub(crate) const fn is_regular(&self) -> bool {
+        matches!(self, Self::File { .. })
+    }
+
     /// Gives the complete file its name.
     pub(crate) fn commit(self) -> Result<(), Failure> {
         match self {

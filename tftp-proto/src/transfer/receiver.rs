@@ -247,9 +247,9 @@ impl Receiver {
         if self.state == State::Committing {
             //= rfc1350#section-6
             //# On the other hand, dallying is encouraged.
-            let has_lost = self.stats.ignored + self.stats.timeouts > 0;
-            let arrived = if has_lost { 0 } else { self.received / u64::from(self.parameters.window_size) };
-            let (enough, until) = self.retry.dally_until(now, arrived);
+            let has_lost = self.stats.ignored + self.stats.retransmissions > 0 || self.retry.has_lost();
+            let arrived = self.received / u64::from(self.parameters.window_size);
+            let (enough, until) = self.retry.dally_until(now, (!has_lost).then_some(arrived));
             self.state = State::Dallying(Dally::new(self.parameters.rollover.to_wire(self.received), enough, until));
             self.ack_due = true;
             self.room = true;

@@ -9,6 +9,10 @@ use crate::{Instant, Rng};
 const BRIEF_DALLY: Duration = Duration::from_millis(250);
 /// So many ACKs that arrived say nothing yet of how likely the last one is to be lost.
 const FEW_ACKS: u64 = 16;
+/// Round trips for which a final ACK is repeated at most where nothing was lost. From 4 ms on that outlasts the shortest
+/// interval after which we would ask ourselves. Below that the peer is on this host or next to it: a lone small packet is
+/// hardly ever lost there, and most peers, whose interval is a second or more, would ask too late in any case.
+const BRIEF_ROUND_TRIPS: u32 = 16;
 /// Doublings that outlive the first silence that they come from; one more for each that follows.
 const MAX_CARRIED: u32 = 4;
 /// Doublings at most.
@@ -31,6 +35,10 @@ pub(crate) struct Retry {
     negotiated: Option<Duration>,
     /// Smoothed round trip and its variation, once there was a sample.
     round_trip: Option<(Duration, Duration)>,
+    /// The shortest sample: how far away the peer is, whatever it had to do meanwhile.
+    shortest: Option<Duration>,
+    /// Whether anything was ever sent again because no answer came: by us, or, so late did it come, by the peer.
+    has_lost: bool,
     /// Whether the peer has answered: its address is no forgery.
     proved: bool,
     /// Retransmissions since the last progress.
@@ -53,6 +61,8 @@ impl Retry {
             min_interval: timing.min_timeout,
             negotiated: None,
             round_trip: None,
+            shortest: None,
+            has_lost: false,
             proved: false,
             retries: 0,
             backoff: 0,
@@ -69,6 +79,10 @@ impl Retry {
 
     pub(crate) const fn is_proved(&self) -> bool {
         self.proved
+    }
+
+    pub(crate) const fn has_lost(&self) -> bool {
+        self.has_lost
     }
 
     pub(crate) const fn last_progress(&self) -> Instant {
@@ -110,6 +124,9 @@ impl Retry {
 
     /// A round trip of a datagram that was sent once (Karn's rule is the caller's).
     pub(crate) fn sample(&mut self, round_trip: Duration) {
+        let shortest = self.shortest.unwrap_or(round_trip);
+        self.has_lost |= round_trip >= self.timing.min_timeout.max(shortest * BRIEF_ROUND_TRIPS);
+        self.shortest = Some(shortest.min(round_trip));
         self.round_trip = Some(match self.round_trip {
             None => (round_trip, round_trip / 2),
             Some((smoothed, variation)) => {
@@ -188,13 +205,16 @@ impl Retry {
         }
     }
 
-    /// Until when to repeat the final ACK, for an owner in a hurry (one interval, as the peer may count it too, and less
-    /// the more ACKs have arrived without a loss) and for one with time: then at least twice the interval that the peer
-    /// was told.
-    pub(crate) fn dally_until(&self, now: Instant, acks_without_loss: u64) -> (Instant, Instant) {
+    /// Until when to repeat the final ACK, for an owner in a hurry (one interval, as the peer may count it too; if nothing
+    /// was lost, less the more ACKs have arrived, and some round trips at most) and for one with time: then at least twice
+    /// the interval that the peer was told. `acks_without_loss` is `None` if something was lost.
+    pub(crate) fn dally_until(&self, now: Instant, acks_without_loss: Option<u64>) -> (Instant, Instant) {
         let negotiated = self.negotiated.unwrap_or_default();
-        let doubt = u32::try_from((acks_without_loss / FEW_ACKS).max(1)).unwrap_or(u32::MAX);
-        let enough = self.first_interval_of(self.timing.min_timeout).max(BRIEF_DALLY) / doubt;
+        let mut enough = self.first_interval_of(self.timing.min_timeout).max(BRIEF_DALLY);
+        if let Some(acks) = acks_without_loss {
+            enough /= u32::try_from((acks / FEW_ACKS).max(1)).unwrap_or(u32::MAX);
+            enough = enough.min(self.shortest.map_or(enough, |round_trip| round_trip * BRIEF_ROUND_TRIPS));
+        }
         (now + enough, now + self.timing.dally.max(negotiated * 2).max(enough))
     }
 
@@ -216,6 +236,7 @@ impl Retry {
             return Verdict::GiveUp;
         }
         self.retries += 1;
+        self.has_lost = true;
         self.backoff = (self.backoff + 1).min(MAX_DOUBLINGS);
         Verdict::Retry
     }
