@@ -7,6 +7,7 @@ use tftp_proto::endpoint::{ClientRequest, Event, Outcome, Role, Shutdown, Socket
 use tftp_proto::wire::{Direction, ErrorCode, Options};
 use tftp_sim::bench::{Bench, OTHER, SERVER, TID, US, address, ask};
 use tftp_sim::content;
+use tftp_sim::ms;
 use tftp_sim::packet::{ack, data, error, error_code, oack, rrq, wrq};
 
 const NONE: [Vec<u8>; 0] = [];
@@ -221,6 +222,7 @@ fn cancelling_sends_error_0_and_aborts() {
 fn after_the_end_a_graceful_shutdown_dallies_one_interval_at_most() {
     let mut bench = Bench::client();
     bench.get("f", Options::NONE);
+    bench.world.run_for(ms(20));
     bench.say(TID, US, data(1, b"x"));
     assert_eq!(bench.outcomes(), [Outcome::Completed], "the event does not wait for it");
     bench.world.shutdown(0, Shutdown::Graceful);

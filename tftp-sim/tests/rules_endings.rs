@@ -159,6 +159,7 @@ fn an_immediate_shutdown_does_not_wait_for_ever_for_a_commit_that_hangs() {
 fn an_immediate_shutdown_cuts_a_graceful_one_short() {
     let mut bench = with_file(Bench::server());
     let (up, _) = bench.request(PEER, wrq("up", "octet", &[]));
+    bench.world.run_for(Duration::from_millis(20));
     assert_eq!(bench.say(PEER, up, data(1, b"x")), [ack(1)]);
     bench.world.shutdown(0, Shutdown::Graceful);
     bench.world.settle();

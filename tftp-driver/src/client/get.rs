@@ -103,7 +103,8 @@ impl<R: Runtime> Download<R> {
     }
 
     /// Makes sure that the server knows of the end: repeats the last acknowledgement if the server asks for it, for one
-    /// retransmission interval at most. To be called after the end of the file was read.
+    /// retransmission interval at most, and for a few milliseconds where the server is near and nothing was lost. To be
+    /// called after the end of the file was read.
     ///
     /// # Errors
     ///
