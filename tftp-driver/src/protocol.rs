@@ -23,7 +23,7 @@ pub struct Meta {
 }
 
 /// A datagram, or a train of them, to be sent. Its bytes stand in the first `len` bytes of the buffer that was given
-/// to [`Protocol::poll`].
+/// to [`Protocol::poll`], unless they are in pieces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Transmit {
     /// The socket to send it from.
@@ -37,6 +37,9 @@ pub struct Transmit {
     pub len: usize,
     /// Size of each datagram of a train in bytes; the last may be shorter. `None` is one datagram of `len` bytes.
     pub segment_size: Option<usize>,
+    /// If set, only so many bytes of each datagram stand in the buffer, one head behind the other. The rest of each is
+    /// the next part of [`Protocol::body`].
+    pub head: Option<usize>,
 }
 
 /// What a [`Protocol`] wants done next.
@@ -92,6 +95,12 @@ pub trait Protocol {
     fn poll(&mut self, now: Instant, out: &mut [u8]) -> Action<Self>
     where
         Self: Sized;
+
+    /// The bytes that follow the heads of the [`Transmit`] that [`poll`](Self::poll) has just answered, in up to two
+    /// pieces. They are sent from where they are.
+    fn body(&self) -> [&[u8]; 2] {
+        [&[], &[]]
+    }
 }
 
 /// Does the jobs of a protocol, beside it.

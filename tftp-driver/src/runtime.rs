@@ -4,12 +4,26 @@
 
 use std::io;
 use std::net::UdpSocket;
+#[cfg(unix)]
+use std::os::fd::{AsFd as AsSystem, BorrowedFd as Borrowed};
+#[cfg(windows)]
+use std::os::windows::io::{AsSocket as AsSystem, BorrowedSocket as Borrowed};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 /// A borrowed UDP socket of any runtime, for the system calls of the loop. Made with `SocketRef::from(&socket)` from
 /// whatever has a file descriptor (a socket handle on Windows).
-pub use quinn_udp::UdpSockRef as SocketRef;
+#[derive(Debug, Clone, Copy)]
+pub struct SocketRef<'a>(pub(crate) Borrowed<'a>);
+
+impl<'a, S: AsSystem> From<&'a S> for SocketRef<'a> {
+    fn from(socket: &'a S) -> Self {
+        #[cfg(unix)]
+        return Self(socket.as_fd());
+        #[cfg(windows)]
+        return Self(socket.as_socket());
+    }
+}
 
 /// An async runtime, or a handle to one.
 pub trait Runtime: Clone + Send + Sync + 'static {

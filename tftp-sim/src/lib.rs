@@ -9,6 +9,7 @@
 //! * [`mod@bench`]: one endpoint on a network that loses nothing and takes no time, for tests that are a dialogue.
 //! * [`mod@reference`]: the protocol once more, to compare an endpoint with.
 //! * [`weak`]: one transfer to a receiver that is weaker than its network.
+//! * [`mod@sendmsg`]: datagrams from their pieces.
 //! * [`golden`]: tables of figures, kept beside the tests.
 //!
 //! Same seed, same trace.
@@ -26,6 +27,7 @@ pub mod node;
 pub mod packet;
 pub mod pair;
 pub mod reference;
+pub mod sendmsg;
 pub mod store;
 pub mod trace;
 pub mod weak;

@@ -8,6 +8,7 @@ use tftp_proto::endpoint::{Action, Endpoint, EndpointConfig, SocketId, TransferI
 
 use crate::ledger::Ledger;
 use crate::network::Datagram;
+use crate::sendmsg::datagrams;
 use crate::store::Store;
 
 /// What a drain of an endpoint brought.
@@ -104,18 +105,18 @@ impl Node {
         let bound = 4_000 + 100 * self.endpoint.active_transfers();
         for count in 0..limit {
             assert!(count < bound, "an endpoint that never waits");
-            match self.endpoint.poll(now, &mut self.out) {
+            match self.endpoint.poll_vectored(now, &mut self.out, 0) {
                 Action::Transmit(transmit) => {
                     assert!(!self.is_finished, "a transmission after the end");
-                    let bytes = &self.out[..transmit.len];
-                    Ledger::check_transmit(&transmit, bytes, error_from);
+                    let body = transmit.body.map(|_| self.endpoint.body(&transmit));
+                    let datagrams = datagrams(&self.out, transmit.len, transmit.segment_size, body);
+                    Ledger::check_transmit(&transmit, &datagrams.concat(), error_from);
                     let mut from = self.sockets[transmit.socket];
                     if let Some(ip) = transmit.local_ip {
                         from.set_ip(ip);
                     }
-                    for datagram in bytes.chunks(transmit.segment_size.unwrap_or(transmit.len)) {
-                        drained.datagrams.push(Datagram { from, to: transmit.peer, bytes: datagram.to_vec() });
-                    }
+                    let to = transmit.peer;
+                    drained.datagrams.extend(datagrams.into_iter().map(|bytes| Datagram { from, to, bytes }));
                 }
                 Action::Job(id, job) => {
                     self.ledger.note_job(id, &job);

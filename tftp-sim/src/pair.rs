@@ -229,7 +229,7 @@ impl Side {
                     let len = repr.emit(out).unwrap_or(0);
                     send(Datagram { from: self.address, to: SERVER, bytes: out[..len].to_vec() });
                 }
-                TransferAction::Transmit { len, segment_size } => {
+                TransferAction::Transmit { len, segment_size, .. } => {
                     assert!(len > 0, "an empty transmission");
                     let Some(peer) = self.peer else { continue };
                     for bytes in out[..len].chunks(segment_size.unwrap_or(len)) {

@@ -289,7 +289,7 @@ impl<'a> World<'a> {
         let now = self.instant();
         loop {
             match self.server.poll(now, &mut self.out) {
-                TransferAction::Transmit { len, segment_size } => {
+                TransferAction::Transmit { len, segment_size, .. } => {
                     for start in (0..len).step_by(segment_size.unwrap_or(len)) {
                         let bytes = self.out[start..len.min(start + segment_size.unwrap_or(len))].to_vec();
                         self.link_free = self.link_free.max(self.now) + self.receiver.on_link(bytes.len());

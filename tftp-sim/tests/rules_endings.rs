@@ -273,7 +273,9 @@ fn a_transfer_repeats_its_first_answer_only_to_a_peer_that_never_answered() {
         let mut count = 0;
         loop {
             match transfer.poll(now, &mut out) {
-                TransferAction::Transmit { len, segment_size } => count += len.div_ceil(segment_size.unwrap_or(len)),
+                TransferAction::Transmit { len, segment_size, .. } => {
+                    count += len.div_ceil(segment_size.unwrap_or(len))
+                }
                 TransferAction::Read { .. } => transfer.handle_chunk(vec![7; 100]),
                 TransferAction::Wait(_) => return count,
                 TransferAction::Request(_) | TransferAction::Ended(_) => unreachable!("it has just begun"),

@@ -127,7 +127,7 @@ fn nothing_that_comes_later_changes_how_a_transfer_ended() {
     let mut completed = Transfer::<Vec<u8>>::serve_read(now, granted, Timing::default(), 4096, 1);
     assert_eq!(completed.poll(now, &mut out), TransferAction::Read { offset: 0, len: 4096, keep: 0 });
     completed.handle_chunk(b"x".to_vec());
-    assert_eq!(completed.poll(now, &mut out), TransferAction::Transmit { len: 5, segment_size: None });
+    assert_eq!(completed.poll(now, &mut out), TransferAction::Transmit { len: 5, segment_size: None, body: None });
     completed.handle_packet(now, &Packet::Ack { block: 1 });
     let asking = Asking {
         direction: Direction::Read,

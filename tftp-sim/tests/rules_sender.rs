@@ -9,6 +9,7 @@ use tftp_proto::negotiate::grant;
 use tftp_proto::transfer::{Ending, Pace, Transfer, TransferAction};
 use tftp_proto::wire::{Direction, Mode, Options, Packet};
 use tftp_sim::ms;
+use tftp_sim::sendmsg::datagrams;
 use tftp_sim::weak::{Sending, WeakReceiver, send};
 
 const NONE: [u16; 0] = [];
@@ -69,7 +70,7 @@ impl Download {
         let mut sent = Vec::new();
         loop {
             match self.transfer.poll(self.now, &mut self.out) {
-                TransferAction::Transmit { len, segment_size } => {
+                TransferAction::Transmit { len, segment_size, .. } => {
                     let before = sent.len();
                     sent.extend(self.out[..len].chunks(segment_size.unwrap_or(len)).map(
                         |datagram| match Packet::parse(datagram) {
@@ -150,6 +151,99 @@ fn a_window_leaves_in_one_call() {
     let mut download = Download::new(8, 8, 1000);
     assert_eq!(download.ack(0), [1, 2, 3, 4, 5, 6, 7, 8]);
     assert_eq!(download.trains, [1, 8]);
+}
+
+/// Payloads that are sent from where they lie make the same datagrams, and leave the transfer in the same state.
+#[test]
+fn what_leaves_in_pieces_is_the_same_on_the_wire() {
+    let mut trains_in_pieces = 0;
+    for mode in [Mode::Octet, Mode::Netascii] {
+        for (block, window, read_size, len) in [
+            (8, 1, 100, 61),
+            (512, 4, 700, 8 * 512),
+            (1428, 64, 65_536, 200_000),
+            (8192, 8, 65_536, 300_001),
+            (65_464, 2, 65_536, 400_000),
+            (1024, 4, 4096, 0),
+        ] {
+            let file = (0..len).map(|at: usize| if at % 7 == 0 { b'\n' } else { at.to_le_bytes()[0] }).collect();
+            let mut whole = Download::of(mode, block, window, read_size, file, None);
+            let mut acked = 0;
+            while whole.ending.is_none() {
+                whole.transfer.handle_packet(whole.now, &Packet::Ack { block: acked });
+                loop {
+                    let mut in_pieces = whole.transfer.clone();
+                    let action = whole.transfer.poll(whole.now, &mut whole.out);
+                    let mut headers = vec![0; whole.out.len()];
+                    let other = in_pieces.poll_vectored(whole.now, &mut headers, usize::from(block));
+                    assert_eq!(in_pieces, whole.transfer);
+                    match (action, other) {
+                        (
+                            TransferAction::Transmit { len, segment_size, body: None },
+                            TransferAction::Transmit { len: same_len, segment_size: same_size, body },
+                        ) => {
+                            assert_eq!((len, segment_size), (same_len, same_size));
+                            let body = body.map(|body| in_pieces.body(body));
+                            trains_in_pieces += usize::from(body.is_some() && segment_size.is_some());
+                            let sent = datagrams(&whole.out, len, segment_size, None);
+                            assert_eq!(datagrams(&headers, len, segment_size, body), sent);
+                            assert_eq!(body.is_some(), mode == Mode::Octet, "to translate takes a copy");
+                            if let Ok(Packet::Data { block, .. }) = Packet::parse(sent.last().unwrap()) {
+                                acked = block;
+                            }
+                        }
+                        (TransferAction::Read { offset, len, .. }, _) => {
+                            whole.owed = Some((offset, len));
+                            whole.hand_over();
+                        }
+                        (TransferAction::Wait(deadline), _) => {
+                            whole.deadline = deadline;
+                            break;
+                        }
+                        (TransferAction::Ended(ending), _) => {
+                            assert_eq!(ending, Ending::Completed);
+                            whole.ending = Some(ending);
+                            break;
+                        }
+                        other => panic!("{other:?}"),
+                    }
+                }
+                // A pause between trains.
+                if let Some(deadline) = whole.deadline.filter(|_| whole.ending.is_none()) {
+                    if deadline < whole.now + ms(90) {
+                        whole.now = deadline;
+                        whole.transfer.handle_timeout(deadline);
+                    }
+                }
+            }
+        }
+    }
+    assert!(trains_in_pieces > 5, "{trains_in_pieces}");
+}
+
+/// What is let go as soon as it was sent cannot be sent from where it lies.
+#[test]
+fn where_memory_is_scarce_payloads_are_copied() {
+    let mut download = Download::new(8192, 1, 100_000);
+    let mut next = |allowance: usize| {
+        download.transfer.set_allowance(allowance);
+        let acked = download.trains.len() as u16 - 1;
+        download.trains.push(1);
+        download.transfer.handle_packet(download.now, &Packet::Ack { block: acked });
+        loop {
+            match download.transfer.poll_vectored(download.now, &mut download.out, 1) {
+                TransferAction::Transmit { body, .. } => return body.is_some(),
+                TransferAction::Read { offset, len, .. } => {
+                    download.owed = Some((offset, len));
+                    download.hand_over();
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    assert!(next(usize::MAX));
+    assert!(!next(8192));
+    assert!(next(1 << 20));
 }
 
 #[test]

@@ -177,7 +177,7 @@ impl Session {
                         Err(_) => return self.end(now, Err("name too long".into()), shared),
                     }
                 }
-                TransferAction::Transmit { len, segment_size } => self.send(socket, len, segment_size, shared),
+                TransferAction::Transmit { len, segment_size, .. } => self.send(socket, len, segment_size, shared),
                 TransferAction::Read { offset, len, .. } => {
                     let chunk = shared.plan.upload.as_ref().map(|upload| upload.read(offset, len));
                     self.transfer.handle_chunk(chunk.unwrap_or_default());

@@ -76,7 +76,14 @@ impl Protocol for Echo {
         }
         if let Some((Meta { socket, peer, local_ip }, bytes)) = self.answers.pop_front() {
             out[..bytes.len()].copy_from_slice(&bytes);
-            return Action::Transmit(Transmit { socket, peer, local_ip, len: bytes.len(), segment_size: None });
+            return Action::Transmit(Transmit {
+                socket,
+                peer,
+                local_ip,
+                len: bytes.len(),
+                segment_size: None,
+                head: None,
+            });
         }
         Action::Wait(self.last_heard.values().min().map(|heard| *heard + self.idle))
     }

@@ -11,8 +11,10 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::Instant;
 
 use tftp_proto::endpoint::{self, ClientRequest, Endpoint, EndpointConfig, Job, JobResult, Shutdown, TransferId};
+use tftp_proto::wire::DATA_HEADER;
 
 use crate::protocol::{Action, Meta, Protocol, Transmit};
+use crate::udp::GATHER_FROM;
 use clock::Clock;
 
 /// What the owner of a loop can tell the endpoint in it.
@@ -27,12 +29,14 @@ pub(crate) struct Tftp<L> {
     endpoint: Endpoint,
     clock: Clock,
     listener: L,
+    /// What was to be sent last.
+    transmit: Option<endpoint::Transmit>,
 }
 
 impl<L> Tftp<L> {
     /// An endpoint whose time begins `now`.
     pub(crate) fn new(config: EndpointConfig, seed: u64, now: Instant, listener: L) -> Self {
-        Self { endpoint: Endpoint::new(config, seed), clock: Clock::new(now), listener }
+        Self { endpoint: Endpoint::new(config, seed), clock: Clock::new(now), listener, transmit: None }
     }
 
     pub(crate) fn listener(&self) -> &L {
@@ -80,14 +84,13 @@ impl<L: Listener> Protocol for Tftp<L> {
 
     fn poll(&mut self, now: Instant, out: &mut [u8]) -> Action<Self> {
         loop {
-            return match self.endpoint.poll(self.clock.to_proto(now), out) {
-                endpoint::Action::Transmit(transmit) => Action::Transmit(Transmit {
-                    socket: transmit.socket,
-                    peer: transmit.peer,
-                    local_ip: transmit.local_ip,
-                    len: transmit.len,
-                    segment_size: transmit.segment_size,
-                }),
+            return match self.endpoint.poll_vectored(self.clock.to_proto(now), out, GATHER_FROM) {
+                endpoint::Action::Transmit(transmit) => {
+                    self.transmit = Some(transmit);
+                    let endpoint::Transmit { socket, peer, local_ip, len, segment_size, body } = transmit;
+                    let head = body.is_some().then_some(DATA_HEADER);
+                    Action::Transmit(Transmit { socket, peer, local_ip, len, segment_size, head })
+                }
                 endpoint::Action::Job(id, job) => Action::Job(id, job),
                 endpoint::Action::Event(event) => match self.listener.hear(event) {
                     Some(event) => Action::Event(event),
@@ -99,6 +102,10 @@ impl<L: Listener> Protocol for Tftp<L> {
                 endpoint::Action::Finished => Action::Finished,
             };
         }
+    }
+
+    fn body(&self) -> [&[u8]; 2] {
+        self.transmit.as_ref().map_or([&[], &[]], |transmit| self.endpoint.body(transmit))
     }
 }
 

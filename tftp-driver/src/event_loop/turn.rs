@@ -11,6 +11,7 @@ use super::port::Received;
 use super::{EventLoop, Refused, Stalled};
 use crate::protocol::{Action, Handled, JobHandler, Protocol, Transmit};
 use crate::runtime::Runtime;
+use crate::udp::{Datagrams, assemble};
 
 /// Inputs and actions of one turn. After that many the thread is lent to others.
 const TURN: u32 = 256;
@@ -192,17 +193,21 @@ where
     }
 
     /// Sends what `out` holds, from `sent` on. What the system refuses for now is kept.
-    fn send(&mut self, transmit: Transmit, mut sent: usize, give_up_at: Instant) {
-        let (Some(port), Some(bytes)) = (self.ports.get_mut(transmit.socket), self.out.get(..transmit.len)) else {
+    fn send(&mut self, mut transmit: Transmit, mut sent: usize, give_up_at: Instant) {
+        let body = if transmit.head.is_some() { self.protocol.body() } else { [&[][..]; 2] };
+        let datagrams = Datagrams::new(&transmit, &self.out, body);
+        let (Some(port), Some(datagrams)) = (self.ports.get_mut(transmit.socket), datagrams) else {
             debug_assert!(false, "no such socket, or no such bytes: {transmit:?}");
             return;
         };
-        if let Err(refused) = port.socket.send(&transmit, bytes, &mut sent, &mut self.counters.send_errors) {
+        if let Err(refused) = port.socket.send(&transmit, &datagrams, &mut sent, &mut self.counters.send_errors) {
             self.counters.send_stalls += 1;
             let retry_at = match refused {
                 Refused::NotWritable => None,
                 Refused::NoBuffers => Some(self.now + NO_BUFFERS_PAUSE),
             };
+            // The protocol may let the body go before the next attempt.
+            assemble(&mut transmit, &mut self.out, body);
             self.stalled = Some(Stalled { transmit, sent, retry_at, give_up_at });
         }
     }

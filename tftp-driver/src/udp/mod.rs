@@ -1,17 +1,21 @@
 //! UDP sockets: binding, receiving in batches, sending in trains.
 //!
-//! The system calls are `quinn-udp`'s. What is added here is what a server of many peers needs on top: datagrams larger
+//! The system calls are `quinn-udp`'s, but for sending on Linux. What is added here is what a server of many peers needs on top: datagrams larger
 //! than the path's MTU may leave in fragments, no peer can spoil segmentation offload for the others, and the address a
 //! request was sent to is the address the answer comes from.
 
 mod bind;
 mod broadcast;
+mod datagrams;
 mod recv;
 mod send;
+mod system;
 
 pub use bind::{BindOptions, BoundSocket, bind};
+pub(crate) use datagrams::{Datagrams, assemble};
 pub(crate) use recv::Inbox;
 pub(crate) use send::Refused;
+pub(crate) use system::GATHER_FROM;
 
 use std::io;
 use std::net::SocketAddr;
@@ -28,6 +32,8 @@ pub(crate) const MAX_DATAGRAM: usize = 65_507;
 pub(crate) struct Socket<S> {
     io: S,
     state: UdpSocketState,
+    /// The system has not refused trains for good.
+    trains: bool,
     local_addr: SocketAddr,
     segment_limit: Option<usize>,
 }
@@ -35,7 +41,7 @@ pub(crate) struct Socket<S> {
 impl<S> Socket<S> {
     pub(crate) fn new<R: Runtime<Socket = S>>(runtime: &R, bound: BoundSocket) -> io::Result<Self> {
         let BoundSocket { socket, state, local_addr, segment_limit, .. } = bound;
-        Ok(Self { io: runtime.socket(socket)?, state, local_addr, segment_limit })
+        Ok(Self { io: runtime.socket(socket)?, state, trains: true, local_addr, segment_limit })
     }
 
     pub(crate) fn local_addr(&self) -> SocketAddr {

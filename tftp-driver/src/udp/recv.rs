@@ -4,7 +4,7 @@ use std::array;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use quinn_udp::RecvMeta;
+use quinn_udp::{RecvMeta, UdpSockRef};
 
 use super::Socket;
 use super::broadcast::Broadcasts;
@@ -54,7 +54,7 @@ impl Inbox {
         let mut slots: [IoSliceMut<'_>; SLOTS] = array::from_fn(|_| IoSliceMut::new(slots.next().unwrap_or_default()));
         let state = &socket.state;
         let received = socket.io.try_read(|io| {
-            *filled = state.recv(io, &mut slots, metas)?;
+            *filled = state.recv(UdpSockRef::from(&io.0), &mut slots, metas)?;
             // Tells the runtime that the socket is empty, which saves the system call that would find out.
             if PARTIAL_MEANS_EMPTY && *filled < SLOTS { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
         });

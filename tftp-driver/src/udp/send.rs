@@ -3,8 +3,9 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
+use super::datagrams::{Datagrams, MAX_SEGMENTS};
 use super::recv::native;
-use super::{MAX_DATAGRAM, Socket};
+use super::{MAX_DATAGRAM, Socket, system};
 use crate::protocol::Transmit;
 use crate::runtime::AsyncSocket;
 
@@ -27,7 +28,7 @@ impl<S: AsyncSocket> Socket<S> {
     pub(crate) fn send(
         &mut self,
         transmit: &Transmit,
-        bytes: &[u8],
+        datagrams: &Datagrams<'_>,
         sent: &mut usize,
         errors: &mut u64,
     ) -> Result<(), Refused> {
@@ -35,31 +36,27 @@ impl<S: AsyncSocket> Socket<S> {
             *errors += 1;
             return Ok(());
         }
-        let segment = transmit.segment_size.filter(|size| *size > 0).unwrap_or(bytes.len());
+        let segment = datagrams.segment;
         let destination = native(transmit.peer, self.local_addr.is_ipv6());
-        let src_ip = self.source(transmit);
+        let source = self.source(transmit);
         let mut trains = segment <= self.segment_limit(transmit.peer);
         loop {
-            let left = bytes.get(*sent..).unwrap_or_default();
-            // Asked anew each time: the first failure on a kernel or a card without offload sets it to 1.
             let segments = if trains { self.train_length(segment) } else { 1 };
-            let len = left.len().min(segment.saturating_mul(segments));
+            let len = datagrams.len.saturating_sub(*sent).min(segment.saturating_mul(segments));
             let is_train = len > segment;
-            let datagrams = quinn_udp::Transmit {
-                destination,
-                ecn: None,
-                contents: &left[..len],
-                segment_size: is_train.then_some(segment),
-                src_ip,
-            };
+            let train = is_train.then_some(segment);
             let state = &self.state;
-            match self.io.try_write(|io| state.try_send(io, &datagrams)) {
+            let result = datagrams.slices(*sent..*sent + len, |slices| {
+                self.io.try_write(|io| system::send(io, state, destination, source, train, slices))
+            });
+            match result {
                 Ok(()) => *sent += len,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(Refused::NotWritable),
                 Err(error) if is_no_buffers(&error) => return Err(Refused::NoBuffers),
                 // A path narrower than thought, or no offload after all. Singly the datagrams may pass.
-                Err(_) if is_train => {
+                Err(error) if is_train => {
                     trains = false;
+                    self.trains &= !is_no_offload(&error);
                     continue;
                 }
                 Err(_) => {
@@ -67,7 +64,7 @@ impl<S: AsyncSocket> Socket<S> {
                     *sent += len;
                 }
             }
-            if *sent >= bytes.len() {
+            if *sent >= datagrams.len {
                 return Ok(());
             }
         }
@@ -75,11 +72,13 @@ impl<S: AsyncSocket> Socket<S> {
 
     /// The number of datagrams that fit into one train.
     fn train_length(&self, segment: usize) -> usize {
-        self.state.max_gso_segments().min(MAX_DATAGRAM / segment.max(1)).max(1)
+        // Asked anew each time: elsewhere than on Linux `quinn-udp` sets it to 1 when a train was refused for good.
+        let most = if self.trains { self.state.max_gso_segments().min(MAX_SEGMENTS) } else { 1 };
+        most.min(MAX_DATAGRAM / segment.max(1)).max(1)
     }
 
     /// The largest datagram that may go in a train. A larger one would be refused by the system, on older kernels with
-    /// the error that makes `quinn-udp` give up trains on the socket, for all peers.
+    /// the error that makes us give up trains on the socket, for all peers.
     fn segment_limit(&self, peer: SocketAddr) -> usize {
         match peer.ip() {
             ip if ip.is_loopback() => MAX_DATAGRAM,
@@ -102,6 +101,19 @@ impl<S: AsyncSocket> Socket<S> {
         };
         (usable && !ip.is_unspecified() && !ip.is_multicast()).then_some(ip)
     }
+}
+
+/// Whether a kernel or a card cannot do trains at all. Elsewhere `quinn-udp` finds out.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn is_no_offload(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+
+    matches!(Errno::from_io_error(error), Some(Errno::IO | Errno::INVAL))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn is_no_offload(_error: &io::Error) -> bool {
+    false
 }
 
 fn is_no_buffers(error: &io::Error) -> bool {

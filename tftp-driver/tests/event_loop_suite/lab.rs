@@ -68,7 +68,14 @@ impl Protocol for Lab {
         match self.commands.pop_front() {
             Some(Command::Send { socket, peer, local_ip, bytes, segment }) => {
                 out[..bytes.len()].copy_from_slice(&bytes);
-                Action::Transmit(Transmit { socket, peer, local_ip, len: bytes.len(), segment_size: segment })
+                Action::Transmit(Transmit {
+                    socket,
+                    peer,
+                    local_ip,
+                    len: bytes.len(),
+                    segment_size: segment,
+                    head: None,
+                })
             }
             Some(Command::Job(id, job)) => Action::Job(id, job),
             Some(Command::ShutDown) => Action::Finished,

@@ -56,7 +56,7 @@ impl Pair {
         loop {
             match self.server.poll(self.now, &mut self.to_client) {
                 TransferAction::Read { len, .. } => self.server.handle_chunk(&FILE[..len]),
-                TransferAction::Transmit { len, segment_size } => {
+                TransferAction::Transmit { len, segment_size, .. } => {
                     for datagram in self.to_client[..len].chunks(segment_size.unwrap_or(len)) {
                         let packet = Packet::parse(datagram).unwrap();
                         if let Progress::Data { payload, .. } = self.client.handle_packet(self.now, &packet) {

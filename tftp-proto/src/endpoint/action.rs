@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::event::Event;
 use crate::Instant;
+use crate::transfer::Body;
 use crate::wire::Mode;
 
 /// A socket of the caller, by its place in [`EndpointConfig::sockets`](super::EndpointConfig::sockets).
@@ -60,6 +61,12 @@ pub struct Transmit {
     pub len: usize,
     /// If set, the bytes are a train of datagrams of this size, of which the last may be shorter.
     pub segment_size: Option<usize>,
+    /// If set, only the headers (of 4 bytes each) are in the buffer, one behind the other, and [`Endpoint::body`]
+    /// follows them. Only [`Endpoint::poll_vectored`] does that.
+    ///
+    /// [`Endpoint::body`]: super::Endpoint::body
+    /// [`Endpoint::poll_vectored`]: super::Endpoint::poll_vectored
+    pub body: Option<(TransferId, Body)>,
 }
 
 /// The next thing to do.

@@ -45,7 +45,7 @@ pub use event::{Event, Outcome, RefusedReason, Report, Role};
 use crate::wire::{Packet, Repr};
 use crate::{Instant, Rng};
 use demux::{PeerKey, Pools};
-use entry::Entry;
+use entry::{Entry, Phase};
 use paths::Paths;
 use saturation::Saturation;
 use timers::{Timers, earlier};
@@ -160,6 +160,24 @@ impl Endpoint {
 
     /// The next thing to do. Datagrams are written to `out`, which must hold 65,507 bytes.
     pub fn poll(&mut self, now: Instant, out: &mut [u8]) -> Action {
+        self.poll_vectored(now, out, usize::MAX)
+    }
+
+    /// What follows the headers of the [`Transmit`] that [`poll_vectored`](Self::poll_vectored) has just answered, in up
+    /// to two pieces. Nothing, where all bytes are in the buffer. See [`Transfer::body`](crate::transfer::Transfer::body).
+    #[must_use]
+    pub fn body(&self, transmit: &Transmit) -> [&[u8]; 2] {
+        let sending = transmit.body.and_then(|(id, body)| Some((self.entry(id)?, body)));
+        match sending {
+            Some((Entry { phase: Phase::Active(transfer), .. }, body)) => transfer.body(body),
+            Some(_) | None => [&[], &[]],
+        }
+    }
+
+    /// As [`poll`](Self::poll), for an owner that can send a datagram from several pieces of memory (`sendmsg`): payloads
+    /// of blocks of `least` bytes or more are left in the chunk that they came in. See
+    /// [`Transfer::poll_vectored`](crate::transfer::Transfer::poll_vectored).
+    pub fn poll_vectored(&mut self, now: Instant, out: &mut [u8], least: usize) -> Action {
         loop {
             if let Some(event) = self.events.pop_front() {
                 return Action::Event(event);
@@ -171,7 +189,7 @@ impl Endpoint {
                 continue;
             }
             if let Some(index) = self.ready.pop_front() {
-                if let Some(action) = self.step(now, index, out) {
+                if let Some(action) = self.step(now, index, out, least) {
                     return action;
                 }
                 continue;
@@ -282,6 +300,7 @@ impl Reply {
             Answer::Error(code, message) => Repr::Error { code, message },
         };
         let len = repr.emit(out).ok()?;
-        Some(Transmit { socket: self.socket, peer: self.peer, local_ip: self.local_ip, len, segment_size: None })
+        let Self { socket, peer, local_ip, .. } = *self;
+        Some(Transmit { socket, peer, local_ip, len, segment_size: None, body: None })
     }
 }

@@ -100,7 +100,7 @@ impl Endpoint {
     }
 
     /// The next action of a transfer, if it has one. It goes to the end of the queue if there may be more.
-    pub(super) fn step(&mut self, now: Instant, index: usize, out: &mut [u8]) -> Option<Action> {
+    pub(super) fn step(&mut self, now: Instant, index: usize, out: &mut [u8], least: usize) -> Option<Action> {
         let allowance = self.chunk_share();
         let entry = self.table.get_mut(index)?;
         entry.queued = false;
@@ -109,11 +109,12 @@ impl Endpoint {
             if let Side::Server { .. } = entry.side {
                 transfer.set_allowance(allowance);
             }
-            match transfer.poll(now, out) {
-                TransferAction::Transmit { len, segment_size } => {
+            match transfer.poll_vectored(now, out, least) {
+                TransferAction::Transmit { len, segment_size, body } => {
+                    let body = body.map(|body| (entry.id, body));
                     let (socket, peer, local_ip) = (entry.socket, entry.peer, entry.local_ip);
                     self.make_ready(index);
-                    return Some(Action::Transmit(Transmit { socket, peer, local_ip, len, segment_size }));
+                    return Some(Action::Transmit(Transmit { socket, peer, local_ip, len, segment_size, body }));
                 }
                 TransferAction::Request(options) => {
                     let request = &entry.request;
@@ -126,7 +127,8 @@ impl Endpoint {
                     let len = repr.emit(out).unwrap_or(0);
                     let (socket, peer, local_ip) = (entry.socket, entry.peer, entry.local_ip);
                     self.make_ready(index);
-                    return Some(Action::Transmit(Transmit { socket, peer, local_ip, len, segment_size: None }));
+                    let (segment_size, body) = (None, None);
+                    return Some(Action::Transmit(Transmit { socket, peer, local_ip, len, segment_size, body }));
                 }
                 TransferAction::Read { offset, len, keep } => {
                     entry.storage.due = Some(Job::Read { offset, len, keep });

@@ -129,6 +129,22 @@ impl<C: AsRef<[u8]>> Blocks<C> {
                 written += count;
             }
         }
+        self.pass(parameters, header, written, taken);
+        Some(written)
+    }
+
+    /// Writes the header of the next block, and says how long its payload is, which stays where it is. `None`: the file's
+    /// bytes are not here. Not for netascii.
+    pub(super) fn build_header(&mut self, parameters: &Parameters, header: &mut [u8; DATA_HEADER]) -> Option<usize> {
+        let block_size = usize::from(parameters.block_size);
+        let held: usize = self.chunks.view(self.cursor.offset, block_size)?.iter().map(|piece| piece.len()).sum();
+        let len = held.min(block_size);
+        self.pass(parameters, header, len, len);
+        Some(len)
+    }
+
+    /// Ends the block that is being built: `written` bytes long, made of `taken` bytes of the file.
+    fn pass(&mut self, parameters: &Parameters, header: &mut [u8; DATA_HEADER], written: usize, taken: usize) {
         write_data_header(header, parameters.rollover.to_wire(self.cursor.block));
         //= rfc1350#section-5
         //# If it is 512 bytes long, the block is not the last block of data; if it is from zero to 511 bytes long, it
@@ -136,12 +152,21 @@ impl<C: AsRef<[u8]>> Blocks<C> {
         //= rfc2348#blocksize-option-specification
         //# If the amount of data to be transfered is an integral multiple of the blocksize, an extra data packet
         //# containing no data is sent to end the transfer.
-        if written < block_size {
+        if written < usize::from(parameters.block_size) {
             self.last = Some(self.cursor.block);
         }
         self.cursor.block += 1;
         self.cursor.offset += taken as u64;
-        Some(written)
+    }
+
+    /// Where the next block begins in the file, in bytes.
+    pub(super) const fn offset(&self) -> u64 {
+        self.cursor.offset
+    }
+
+    /// As much of these bytes of the file as is held, in up to two pieces.
+    pub(super) fn slices(&self, offset: u64, len: usize) -> [&[u8]; 2] {
+        self.chunks.slices(offset, len)
     }
 
     /// The bytes of the read that was asked for last.

@@ -91,6 +91,14 @@ impl<C: AsRef<[u8]>> Chunks<C> {
         Some([tail(first.as_ref(), offset), tail(second.as_ref(), offset)])
     }
 
+    /// As much of these bytes as is held, in up to two pieces.
+    pub(super) fn slices(&self, offset: u64, len: usize) -> [&[u8]; 2] {
+        let [first, second] = &self.held;
+        let [one, two] = [tail(first.as_ref(), offset), tail(second.as_ref(), offset)];
+        let one = one.get(..len).unwrap_or(one);
+        [one, two.get(..len - one.len()).unwrap_or(two)]
+    }
+
     /// The next read to ask for, given that the sender stands at `offset`; one at a time. For its sake the first chunk
     /// is let go if it lies wholly before `needed_from`.
     pub(super) fn next_read(&mut self, offset: u64, needed_from: u64, wanted: Wanted) -> Option<(u64, usize)> {
@@ -210,6 +218,21 @@ mod tests {
         assert_eq!(chunks.next_read(18, 18, ANY), None);
         assert_eq!(chunks.view(20, 4).unwrap(), [b"", b""]);
         assert_eq!(chunks.end(), Some(20));
+    }
+
+    #[test]
+    fn slices_end_where_they_are_told_to() {
+        let mut chunks = Chunks::new(8);
+        assert_eq!(chunks.slices(0, 4), [b"", b""]);
+        for offset in [0, 8] {
+            assert_eq!(chunks.next_read(offset, 0, ANY), Some((offset, 8)));
+            answer(&mut chunks, offset, 8);
+        }
+        assert_eq!(chunks.slices(2, 3), [&b"234"[..], b""]);
+        assert_eq!(chunks.slices(6, 4), [&b"67"[..], b"89"]);
+        assert_eq!(chunks.slices(9, 4), [&b""[..], b"9abc"]);
+        assert_eq!(chunks.slices(14, 4), [&b""[..], b"ef"], "no more is held");
+        assert_eq!(chunks.slices(20, 4), [b"", b""]);
     }
 
     #[test]

@@ -72,7 +72,7 @@ mod sender;
 pub use dally::Dally;
 pub use pace::Pace;
 pub use receiver::{DataOutcome, Receiver, ReceiverAction};
-pub use sender::{AckOutcome, Sender, SenderAction};
+pub use sender::{AckOutcome, Body, Sender, SenderAction};
 
 use crate::client::{Answer, Asking, ErrorAnswer, Handshake, HandshakeAction};
 use crate::config::{Pacing, Timing};
@@ -173,6 +173,9 @@ pub enum TransferAction {
         len: usize,
         /// If set, a train of datagrams of this size, of which the last may be shorter.
         segment_size: Option<usize>,
+        /// If set, only the headers are in the buffer, one behind the other, and [`Transfer::body`] follows them. Only
+        /// [`Transfer::poll_vectored`] does that.
+        body: Option<Body>,
     },
     /// Read from the file and call [`Transfer::handle_chunk`].
     Read {
@@ -471,17 +474,26 @@ impl<C: AsRef<[u8]>> Transfer<C> {
     /// The next thing to do. Datagrams are written to `out`, which must hold at least one full block with its header,
     /// and 512 bytes.
     pub fn poll(&mut self, now: Instant, out: &mut [u8]) -> TransferAction {
+        self.poll_vectored(now, out, usize::MAX)
+    }
+
+    /// As [`poll`](Self::poll), for an owner that can send a datagram from several pieces of memory (`sendmsg`). Of a file
+    /// in blocks of `least` bytes or more only the headers are written to `out`, and the payloads stay in the chunk that
+    /// they came in, unless they have to be translated or memory is scarce.
+    pub fn poll_vectored(&mut self, now: Instant, out: &mut [u8], least: usize) -> TransferAction {
         let action = match &mut self.machine {
             Machine::Asking(handshake) => match handshake.poll(now) {
                 HandshakeAction::Request(options) => TransferAction::Request(options),
                 HandshakeAction::Wait(deadline) => TransferAction::Wait(deadline),
                 HandshakeAction::GaveUp => TransferAction::Ended(Ending::TimedOut),
             },
-            Machine::Sending(sender) => match sender.poll(now, out) {
+            Machine::Sending(sender) => match sender.poll_vectored(now, out, least) {
                 //= rfc2347#negotiation-protocol
                 //# Each option the server recognizes, and accepts the value for, is included in the OACK.
                 SenderAction::Opening => emit(Repr::Oack(self.granted), out),
-                SenderAction::Transmit { len, segment_size } => TransferAction::Transmit { len, segment_size },
+                SenderAction::Transmit { len, segment_size, body } => {
+                    TransferAction::Transmit { len, segment_size, body }
+                }
                 SenderAction::Read { offset, len, keep } => TransferAction::Read { offset, len, keep },
                 SenderAction::Wait(deadline) => TransferAction::Wait(deadline),
                 SenderAction::Done => TransferAction::Ended(Ending::Completed),
@@ -513,6 +525,13 @@ impl<C: AsRef<[u8]>> Transfer<C> {
             self.end(ending);
         }
         action
+    }
+
+    /// The bytes of a body that the last call of [`poll_vectored`](Self::poll_vectored) has named, in up to two pieces: the
+    /// payload of the first datagram, which is as long as its size leaves room for, that of the second, and so on.
+    #[must_use]
+    pub fn body(&self, body: Body) -> [&[u8]; 2] {
+        self.sender().map_or([&[], &[]], |sender| sender.body(body))
     }
 
     /// What was agreed, once it was.
@@ -595,5 +614,5 @@ impl<C: AsRef<[u8]>> Transfer<C> {
 
 /// Writes a small packet. The buffer is large enough by contract; if it is not, nothing is sent.
 fn emit(repr: Repr<'_>, out: &mut [u8]) -> TransferAction {
-    TransferAction::Transmit { len: repr.emit(out).unwrap_or(0), segment_size: None }
+    TransferAction::Transmit { len: repr.emit(out).unwrap_or(0), segment_size: None, body: None }
 }

@@ -6,7 +6,7 @@ use super::pacer::Pacer;
 use super::retry::{Retry, Verdict};
 use crate::config::Pacing;
 use crate::negotiate::Parameters;
-use crate::wire::DATA_HEADER;
+use crate::wire::{DATA_HEADER, Mode};
 use crate::{Instant, Stats};
 
 /// Datagrams in one train, as many as a kernel takes for segmentation offload.
@@ -73,6 +73,8 @@ pub enum SenderAction {
         len: usize,
         /// If set, a train of datagrams of this size, of which the last may be shorter.
         segment_size: Option<usize>,
+        /// If set, only the headers are in the buffer, one behind the other, and these bytes follow them.
+        body: Option<Body>,
     },
     /// Read from the file and call [`Sender::handle_chunk`].
     Read {
@@ -89,6 +91,13 @@ pub enum SenderAction {
     Done,
     /// The peer fell silent.
     GaveUp,
+}
+
+/// The payloads of datagrams, one behind the other: bytes of the file, which are held until the next call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Body {
+    offset: u64,
+    len: usize,
 }
 
 impl From<Read> for SenderAction {
@@ -310,6 +319,16 @@ impl<C: AsRef<[u8]>> Sender<C> {
 
     /// The next thing to do; datagrams are written to `out`, which must hold at least one block and its header.
     pub fn poll(&mut self, now: Instant, out: &mut [u8]) -> SenderAction {
+        self.poll_vectored(now, out, usize::MAX)
+    }
+
+    /// As [`poll`](Self::poll), but where blocks are of `least` bytes or more, their payloads may be left where they are
+    /// ([`Body`]).
+    pub fn poll_vectored(&mut self, now: Instant, out: &mut [u8], least: usize) -> SenderAction {
+        // Netascii has to be made; what is scarce is let go as soon as it was sent.
+        let vectored = usize::from(self.parameters.block_size) >= least
+            && self.parameters.mode != Mode::Netascii
+            && !self.is_memory_scarce();
         match self.state {
             State::Sending | State::Starved { .. } => {}
             State::Pausing { until } if until <= now => self.end_pause(now),
@@ -338,11 +357,17 @@ impl<C: AsRef<[u8]>> Sender<C> {
             pacer.end_ahead((end / u64::from(self.parameters.block_size) + 1).saturating_sub(first));
         }
         let most = self.pacer.as_ref().map_or(MAX_TRAIN, |pacer| pacer.room().min(MAX_TRAIN)).min(limit / segment);
+        let offset = self.blocks.offset();
         let mut len = 0;
         let mut count = 0;
         while self.window_has_room() && count < most && self.blocks.next() == first + count as u64 {
-            let Some(slot) = out.get_mut(len..len + segment) else { break };
-            let Some(payload) = self.blocks.build(&self.parameters, slot) else { break };
+            let built = if vectored {
+                let header = out.get_mut(count * DATA_HEADER..).and_then(<[u8]>::first_chunk_mut);
+                header.and_then(|header| self.blocks.build_header(&self.parameters, header))
+            } else {
+                out.get_mut(len..len + segment).and_then(|slot| self.blocks.build(&self.parameters, slot))
+            };
+            let Some(payload) = built else { break };
             len += DATA_HEADER + payload;
             count += 1;
             self.next = first + count as u64;
@@ -372,7 +397,14 @@ impl<C: AsRef<[u8]>> Sender<C> {
         if self.state != State::Sending && self.retry.is_proved() {
             self.blocks.let_go();
         }
-        SenderAction::Transmit { len, segment_size: (count > 1).then_some(segment) }
+        let body = vectored.then_some(Body { offset, len: len - count * DATA_HEADER });
+        SenderAction::Transmit { len, segment_size: (count > 1).then_some(segment), body }
+    }
+
+    /// The bytes of a body that the last call of [`poll_vectored`](Self::poll_vectored) has named, in up to two pieces.
+    #[must_use]
+    pub fn body(&self, body: Body) -> [&[u8]; 2] {
+        self.blocks.slices(body.offset, body.len)
     }
 
     fn window_has_room(&self) -> bool {

@@ -206,7 +206,7 @@ impl Play {
         for count in 0.. {
             assert!(count < 1000, "it never waits");
             match self.solo.transfer.poll(self.solo.now, &mut self.solo.out) {
-                TransferAction::Transmit { len, segment_size } => {
+                TransferAction::Transmit { len, segment_size, .. } => {
                     assert_eq!(segment_size, None, "a train of ACKs");
                     let out = std::mem::take(&mut self.solo.out);
                     self.check(&out[..len]);

@@ -1,12 +1,13 @@
 use std::time::Duration;
 
-use tftp_proto::transfer::{Ending, Progress, Sender, TransferAction};
+use tftp_proto::transfer::{Ending, Progress, Sender, Transfer, TransferAction};
 use tftp_proto::wire::{ErrorCode, Packet};
 
 use super::script::Script;
 use super::solo::Solo;
 use crate::content;
 use crate::reference::encoded;
+use crate::sendmsg::datagrams;
 
 /// A sender of either role, moved by the input: ACKs of any block, other packets, time, and storage that answers late.
 ///
@@ -25,6 +26,7 @@ pub fn sender(input: &[u8]) {
     let file = if text { content::text(1, len) } else { content::bytes(1, len) };
     let wire = if text { encoded(&file) } else { file.clone() };
     let base = u64::from(solo.opening.is_none());
+    let pieces_out = solo.out.clone();
     let mut play = Play {
         solo,
         file,
@@ -38,6 +40,7 @@ pub fn sender(input: &[u8]) {
         over: false,
         allowed: usize::MAX,
         keep: 0,
+        pieces_out,
     };
     play.drain();
     for _ in 0..300 {
@@ -77,6 +80,7 @@ struct Play {
     allowed: usize,
     /// Nothing before this offset is to be asked for again.
     keep: u64,
+    pieces_out: Vec<u8>,
 }
 
 impl Play {
@@ -181,11 +185,18 @@ impl Play {
         let timeouts = self.solo.transfer.stats().timeouts;
         for count in 0.. {
             assert!(count < 1000, "it never waits");
-            match self.solo.transfer.poll(self.solo.now, &mut self.solo.out) {
-                TransferAction::Transmit { len, segment_size } => {
+            // Whether it is told to hand out its payloads in pieces must not matter to anybody else.
+            let mut in_pieces = self.solo.transfer.clone();
+            let action = self.solo.transfer.poll(self.solo.now, &mut self.solo.out);
+            let pieces = self.pieces(&mut in_pieces);
+            assert_eq!(in_pieces, self.solo.transfer);
+            match action {
+                TransferAction::Transmit { len, segment_size, .. } => {
                     let out = std::mem::take(&mut self.solo.out);
-                    for datagram in out[..len].chunks(segment_size.unwrap_or(len).max(1)) {
-                        self.check(datagram);
+                    let datagrams = datagrams(&out, len, segment_size, None);
+                    assert_eq!(pieces, datagrams, "in pieces it is something else");
+                    for datagram in datagrams {
+                        self.check(&datagram);
                     }
                     self.solo.out = out;
                 }
@@ -218,6 +229,16 @@ impl Play {
         // A pause between trains may ask once more for the ACK of a window; that is one datagram for a window.
         let reasons = self.reasons + timeouts.max(self.solo.transfer.stats().timeouts);
         assert!(self.sent <= (self.solo.window() + 1) * reasons, "{} datagrams for {reasons} reasons", self.sent);
+    }
+
+    /// What the same transfer sends if it may leave payloads where they are.
+    fn pieces(&mut self, transfer: &mut Transfer<Vec<u8>>) -> Vec<Vec<u8>> {
+        match transfer.poll_vectored(self.solo.now, &mut self.pieces_out, 0) {
+            TransferAction::Transmit { len, segment_size, body } => {
+                datagrams(&self.pieces_out, len, segment_size, body.map(|body| transfer.body(body)))
+            }
+            _ => Vec::new(),
+        }
     }
 
     fn check(&mut self, datagram: &[u8]) {

@@ -226,7 +226,7 @@ impl Side {
                     let len = request.emit(&mut out).map_err(|error| error.to_string())?;
                     reaction.sent.push(out[..len].to_vec());
                 }
-                TransferAction::Transmit { len, segment_size } => {
+                TransferAction::Transmit { len, segment_size, .. } => {
                     if len == 0 || segment_size.is_some_and(|size| size == 0 || size >= len) {
                         return Err("an empty transmission, or a train of one".into());
                     }

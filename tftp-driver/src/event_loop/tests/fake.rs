@@ -183,6 +183,16 @@ pub(super) struct Script {
     /// Never waits.
     pub(super) talkative: bool,
     pub(super) polls: usize,
+    /// Of each datagram, only so many bytes are written.
+    pub(super) head: Option<usize>,
+    /// The rest.
+    body: Vec<u8>,
+}
+
+impl Script {
+    pub(super) fn forget_body(&mut self) {
+        self.body.fill(0xEE);
+    }
 }
 
 impl Protocol for Script {
@@ -217,11 +227,22 @@ impl Protocol for Script {
         }
         match self.send.pop_front() {
             Some((peer, bytes, segment_size)) => {
-                out[..bytes.len()].copy_from_slice(&bytes);
-                Action::Transmit(Transmit { socket: 0, peer, local_ip: None, len: bytes.len(), segment_size })
+                let datagrams = bytes.chunks(segment_size.unwrap_or(bytes.len()));
+                let heads = datagrams.map(|datagram| datagram.split_at(self.head.unwrap_or(datagram.len())));
+                let (heads, body): (Vec<_>, Vec<_>) = heads.unzip();
+                let heads = heads.concat();
+                out[..heads.len()].copy_from_slice(&heads);
+                self.body = body.concat();
+                let (socket, local_ip, len, head) = (0, None, bytes.len(), self.head);
+                Action::Transmit(Transmit { socket, peer, local_ip, len, segment_size, head })
             }
             None => Action::Wait(self.deadline),
         }
+    }
+
+    fn body(&self) -> [&[u8]; 2] {
+        let (first, second) = self.body.split_at(self.body.len() / 3);
+        [first, second]
     }
 }
 
