@@ -166,7 +166,8 @@ fn what_leaves_in_pieces_is_the_same_on_the_wire() {
             (65_464, 2, 65_536, 400_000),
             (1024, 4, 4096, 0),
         ] {
-            let file = (0..len).map(|at: usize| if at % 7 == 0 { b'\n' } else { at.to_le_bytes()[0] }).collect();
+            let file =
+                (0..len).map(|at: usize| if at.is_multiple_of(7) { b'\n' } else { at.to_le_bytes()[0] }).collect();
             let mut whole = Download::of(mode, block, window, read_size, file, None);
             let mut acked = 0;
             while whole.ending.is_none() {
@@ -209,11 +210,9 @@ fn what_leaves_in_pieces_is_the_same_on_the_wire() {
                     }
                 }
                 // A pause between trains.
-                if let Some(deadline) = whole.deadline.filter(|_| whole.ending.is_none()) {
-                    if deadline < whole.now + ms(90) {
-                        whole.now = deadline;
-                        whole.transfer.handle_timeout(deadline);
-                    }
+                if let Some(deadline) = whole.deadline.filter(|deadline| *deadline < whole.now + ms(90)) {
+                    whole.now = deadline;
+                    whole.transfer.handle_timeout(deadline);
                 }
             }
         }
