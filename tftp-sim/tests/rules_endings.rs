@@ -274,7 +274,7 @@ fn a_transfer_repeats_its_first_answer_only_to_a_peer_that_never_answered() {
         loop {
             match transfer.poll(now, &mut out) {
                 TransferAction::Transmit { len, segment_size, .. } => {
-                    count += len.div_ceil(segment_size.unwrap_or(len))
+                    count += len.div_ceil(segment_size.unwrap_or(len));
                 }
                 TransferAction::Read { .. } => transfer.handle_chunk(vec![7; 100]),
                 TransferAction::Wait(_) => return count,
