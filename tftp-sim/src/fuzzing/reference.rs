@@ -190,7 +190,7 @@ impl Play {
             return;
         }
         // `receiver` looks at that.
-        if self.model.is_early(from, to, bytes) {
+        if self.model.is_early(self.now, from, to, bytes) {
             return;
         }
         let socket = self.sockets.iter().position(|socket| *socket == to).unwrap_or(0);

@@ -80,11 +80,21 @@ impl Clock {
 
     /// Something leaves again for no other reason than that time has passed.
     pub(super) fn expire(&mut self, now: Time) {
-        let first = self.negotiated.unwrap_or(if self.proved { self.shortest } else { SECOND });
-        let earliest = self.started + doubled(first, self.retries);
+        let earliest = self.earliest();
         assert!(now >= earliest, "sent again at {now}, not before {earliest}: {self:?}");
         assert!(self.proved || self.retries < UNPROVED_RETRIES, "a peer that never answered is asked too often");
         self.retries += 1;
+    }
+
+    /// When something may leave again for no other reason than that time has passed.
+    fn earliest(&self) -> Time {
+        let first = self.negotiated.unwrap_or(if self.proved { self.shortest } else { SECOND });
+        self.started + doubled(first, self.retries)
+    }
+
+    /// Whether that moment may have passed without a word, because our own storage was slow.
+    pub(super) fn may_have_expired(&self, now: Time) -> bool {
+        self.paused && now >= self.earliest()
     }
 
     /// The longest that the wait for a first answer can be by what was measured.

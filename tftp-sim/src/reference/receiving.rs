@@ -99,9 +99,10 @@ impl Receiving {
     }
 
     /// Whether this is the next block, and comes before an ACK that is held back.
-    pub(super) fn is_early(&self, number: u16) -> bool {
+    pub(super) fn is_early(&self, now: Time, number: u16) -> bool {
         let next = self.received + 1;
-        let waits = self.stage == Stage::Receiving && (self.must || self.may);
+        let due = self.must || self.may || self.clock.may_have_expired(now);
+        let waits = self.stage == Stage::Receiving && due;
         waits && self.terms.block_of(number, next..next + 1).is_some()
     }
 
@@ -140,8 +141,8 @@ impl Receiving {
             return;
         }
         if writing {
-            self.may |= self.must;
             self.clock.pause();
+            self.may |= self.must || self.clock.may_have_expired(now);
             return;
         }
         assert!(!self.must, "no ACK was sent: {self:?}");

@@ -96,10 +96,10 @@ impl Server {
 
     /// Whether this DATA comes before an ACK that is held back, because storage is slow. Whether it is taken depends on the
     /// memory there is, of which nothing is known here.
-    pub fn is_early(&self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) -> bool {
+    pub fn is_early(&self, now: Time, from: SocketAddr, to: SocketAddr, bytes: &[u8]) -> bool {
         let active = self.peers.get(&from).and_then(|peer| peer.active.as_ref());
         match (active.filter(|active| active.tid == Some(to)).map(|active| &active.phase), wire::read(bytes)) {
-            (Some(Phase::Receiving(receiving)), Said::Data(number, _)) => receiving.is_early(number),
+            (Some(Phase::Receiving(receiving)), Said::Data(number, _)) => receiving.is_early(now, number),
             _ => false,
         }
     }
