@@ -1,5 +1,6 @@
 //! Who is who: peers, socket groups, networks.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -27,6 +28,49 @@ impl PeerKey {
     /// The range of keys of the same host.
     pub(super) const fn same_host(self) -> (Self, Self) {
         (Self { port: 0, ..self }, Self { port: u16::MAX, ..self })
+    }
+}
+
+/// Which transfer serves a peer, by socket group.
+#[derive(Debug, Default)]
+pub(super) struct Servers {
+    by_peer: BTreeMap<(usize, PeerKey), usize>,
+    /// What was found last: the rest of a train asks for the same.
+    last: Option<((usize, PeerKey), usize)>,
+}
+
+impl Servers {
+    pub(super) fn insert(&mut self, group: usize, peer: PeerKey, index: usize) {
+        self.last = None;
+        self.by_peer.insert((group, peer), index);
+    }
+
+    pub(super) fn remove(&mut self, group: usize, peer: PeerKey) -> Option<usize> {
+        self.last = None;
+        self.by_peer.remove(&(group, peer))
+    }
+
+    pub(super) fn find(&mut self, group: usize, peer: PeerKey) -> Option<usize> {
+        let key = (group, peer);
+        match self.last {
+            Some((last, index)) if last == key => Some(index),
+            _ => {
+                let index = *self.by_peer.get(&key)?;
+                self.last = Some((key, index));
+                Some(index)
+            }
+        }
+    }
+
+    /// The transfers of all ports of a peer's host.
+    pub(super) fn of_host(&self, group: usize, peer: PeerKey) -> impl Iterator<Item = usize> {
+        let (first, last) = peer.same_host();
+        self.by_peer.range((group, first)..=(group, last)).map(|(_, index)| *index)
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.by_peer.len()
     }
 }
 
@@ -146,6 +190,19 @@ mod tests {
         let scope = core::net::SocketAddrV6::new("fe80::1".parse().unwrap(), 1000, 0, 3);
         assert_eq!(PeerKey::new(flow.into()), PeerKey::new(no_flow.into()));
         assert_ne!(PeerKey::new(scope.into()), PeerKey::new(no_flow.into()));
+    }
+
+    #[test]
+    fn a_transfer_that_is_gone_is_not_found_again() {
+        let peer = |port| PeerKey::new(([192, 0, 2, 1], port).into());
+        let mut servers = Servers::default();
+        servers.insert(0, peer(1000), 7);
+        assert_eq!(servers.find(0, peer(1000)), Some(7));
+        assert_eq!((servers.find(0, peer(1001)), servers.find(1, peer(1000))), (None, None));
+        servers.insert(0, peer(1000), 8);
+        assert_eq!(servers.find(0, peer(1000)), Some(8));
+        assert_eq!(servers.remove(0, peer(1000)), Some(8));
+        assert_eq!(servers.find(0, peer(1000)), None);
     }
 
     #[test]

@@ -53,8 +53,8 @@ impl Endpoint {
         }
         match &entry.side {
             Side::Server { group } => {
-                if self.servers.get(&(*group, peer)) == Some(&index) {
-                    self.servers.remove(&(*group, peer));
+                if self.servers.find(*group, peer) == Some(index) {
+                    self.servers.remove(*group, peer);
                 }
                 self.config.admission.release_transfer(Network::new(peer));
             }

@@ -44,7 +44,7 @@ pub use event::{Event, Outcome, RefusedReason, Report, Role};
 
 use crate::wire::{Packet, Repr};
 use crate::{Instant, Rng};
-use demux::{PeerKey, Pools};
+use demux::{Pools, Servers};
 use entry::{Entry, Phase};
 use paths::Paths;
 use saturation::Saturation;
@@ -65,8 +65,7 @@ pub struct Endpoint {
     table: Slab<Entry>,
     /// How many of them have ended, and only wait for storage to let go.
     closing: usize,
-    /// The transfer that serves a peer, by socket group.
-    servers: BTreeMap<(usize, PeerKey), usize>,
+    servers: Servers,
     /// The transfer that a client socket is used for.
     clients: BTreeMap<SocketId, usize>,
     /// Server transfers in the order of their requests, for eviction of those whose peer never answered.
@@ -103,7 +102,7 @@ impl Endpoint {
             rng: Rng::new(seed),
             table: Slab::new(),
             closing: 0,
-            servers: BTreeMap::new(),
+            servers: Servers::default(),
             clients: BTreeMap::new(),
             arrivals: VecDeque::new(),
             tombstones: Tombstones::default(),

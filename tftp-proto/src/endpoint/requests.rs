@@ -69,7 +69,7 @@ impl Endpoint {
             mode: request.mode,
             options: request.options.parse().options,
         };
-        if let Some(index) = self.servers.get(&(group, peer)).copied() {
+        if let Some(index) = self.servers.find(group, peer) {
             self.handle_further_request(now, index, &request)?;
         }
         let sockets = self.pools.sockets(group).iter().chain([&meta.socket]);
@@ -91,7 +91,7 @@ impl Endpoint {
 
     /// Ends the transfer that serves a peer, and says which socket it used. A commit goes on: it only makes room.
     fn replace(&mut self, now: Instant, group: usize, peer: PeerKey) -> Option<SocketId> {
-        let index = self.servers.remove(&(group, peer))?;
+        let index = self.servers.remove(group, peer)?;
         let old = self.table.get(index)?;
         let socket = old.socket;
         if !old.storage.is_committing() {
@@ -233,7 +233,7 @@ impl Endpoint {
             peer_message: Vec::new(),
             waiters: Vec::new(),
         });
-        self.servers.insert((group, peer), index);
+        self.servers.insert(group, peer, index);
         if let Some(entry) = self.table.get_mut(index) {
             entry.storage.due = Some(entry.open_job(size));
             self.arrivals.push_back(entry.id);
@@ -260,7 +260,7 @@ impl Endpoint {
         let peer = PeerKey::new(meta.peer);
         //= rfc1350#section-4
         //# the hosts should make sure that the source TID matches the value that was agreed on in steps 1 and 2.
-        if let Some(index) = self.servers.get(&(group, peer)).copied()
+        if let Some(index) = self.servers.find(group, peer)
             && self.table.get(index).is_some_and(|entry| entry.socket == meta.socket)
         {
             return self.deliver(now, index, packet);
@@ -275,13 +275,12 @@ impl Endpoint {
         {
             return Err(Ignored::Stray);
         }
-        let (first, last) = peer.same_host();
         //= rfc1350#section-4
         //# If a source TID does not match, the packet should be discarded as erroneously sent from somewhere else.
         let neighbour = self
             .servers
-            .range((group, first)..=(group, last))
-            .any(|(_, index)| self.table.get(*index).is_some_and(|entry| entry.socket == meta.socket));
+            .of_host(group, peer)
+            .any(|index| self.table.get(index).is_some_and(|entry| entry.socket == meta.socket));
         if !neighbour {
             return Err(Ignored::Stray);
         }

@@ -144,15 +144,24 @@ impl Retry {
     /// An answer came so long after the last copy of what was sent again. If that is about a round trip, it is that copy's
     /// answer, and what came before was lost; when the round trip has outgrown the interval, it comes at any time.
     pub(crate) fn sample_of_copy(&mut self, elapsed: Duration) {
-        if let Some((smoothed, variation)) = self.round_trip
+        if self.has_backoff()
+            && let Some((smoothed, variation)) = self.round_trip
             && elapsed <= smoothed + smoothed.max(variation * 4)
         {
             self.end_backoff(elapsed);
         }
     }
 
+    /// Whether there is anything to end. Blocks that come in order ask that of each.
+    const fn has_backoff(&self) -> bool {
+        self.backoff > 0 || self.carried > 0
+    }
+
     /// A round trip was measured: the interval follows it again, and stays doubled only while it is shorter than `enough`.
     fn end_backoff(&mut self, enough: Duration) {
+        if !self.has_backoff() {
+            return;
+        }
         let first = self.first_interval();
         self.carried = 0;
         self.backoff =
@@ -186,12 +195,12 @@ impl Retry {
     /// that lost together does not return together.
     fn interval(&mut self) -> Duration {
         let first = self.first_interval();
+        if self.backoff == 0 {
+            return first;
+        }
         //= rfc1123#section-4.2.3.2
         //# MUST adapt the timeout (at least exponential backoff)
         let doubled = first.saturating_mul(1 << self.backoff).min(self.timing.max_timeout.max(first));
-        if self.backoff == 0 {
-            return doubled;
-        }
         let jitter = u64::from(self.rng.below(1 << 16)) * u64::try_from(doubled.as_micros()).unwrap_or(u64::MAX >> 20);
         doubled + Duration::from_micros(jitter >> 19)
     }
