@@ -51,6 +51,11 @@ pub(crate) fn run(listen: SocketAddr, crowd: bool) -> io::Result<()> {
     let socket = UdpSocket::from(socket);
     let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
     rustix::net::sockopt::set_ip_mtu_discover(&socket, rustix::net::sockopt::Ipv4PathMtuDiscovery::DONT)?;
+    // `quinn-udp` asks for the time and the class of service of each datagram, which nobody reads here.
+    nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::ReceiveTimestampns, &false)?;
+    if listen.is_ipv4() {
+        SockRef::from(&socket).set_recv_tos_v4(false)?;
+    }
     // A batch cannot wait for its first datagram only, so a crowd's socket does not block, and poll(2) waits for it.
     SockRef::from(&socket).set_nonblocking(crowd)?;
     let mut floor = Floor {

@@ -158,6 +158,12 @@ mod linux {
         if !plan.offload {
             setsockopt(socket, sockopt::UdpGroSegment, &false)?;
         }
+        // `quinn-udp` asks for the time and the class of service of each datagram, which nobody reads here.
+        setsockopt(socket, sockopt::ReceiveTimestampns, &false)?;
+        match plan.server.is_ipv6() {
+            true => socket.set_recv_tclass_v6(false)?,
+            false => socket.set_recv_tos_v4(false)?,
+        }
         Ok(())
     }
 }
