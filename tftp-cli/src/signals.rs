@@ -50,6 +50,12 @@ impl Signals {
         Ok(Self {})
     }
 
+    /// The first request to stop, from a task of its own: whoever waits for it beside a transfer is woken with every
+    /// packet, and looking at a task costs less than looking at the signals. An error is a panic in there.
+    pub(crate) fn watch(mut self) -> tokio::task::JoinHandle<Stop> {
+        tokio::spawn(async move { self.next().await })
+    }
+
     /// The next request to stop. Cancelling this loses none.
     pub(crate) async fn next(&mut self) -> Stop {
         #[cfg(unix)]

@@ -48,10 +48,11 @@ pub(crate) async fn get(args: &GetArgs) -> Result<(), Failure> {
 }
 
 async fn run(args: &GetArgs, remote: &Remote, target: Target) -> Result<Facts, Failed> {
-    let mut signals = Signals::new().map_err(|error| Failure::new(Exit::Other, error.to_string()))?;
+    let signals = Signals::new().map_err(|error| Failure::new(Exit::Other, error.to_string()))?;
     let mut download = tokio::select! {
+        biased;
         download = transfer(args, remote, &target) => download?,
-        stop = signals.next() => {
+        Ok(stop) = signals.watch() => {
             let message = format!("stopped by {}; {} was not written", stop.name(), target.display());
             return Err(Failure::new(stop.exit(), message).into());
         }

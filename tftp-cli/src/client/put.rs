@@ -35,10 +35,11 @@ pub(crate) async fn put(args: &PutArgs) -> Result<(), Failure> {
 }
 
 async fn run(args: &PutArgs, remote: &Remote, source: Source) -> Result<Facts, Failed> {
-    let mut signals = Signals::new().map_err(|error| Failure::new(Exit::Other, error.to_string()))?;
+    let signals = Signals::new().map_err(|error| Failure::new(Exit::Other, error.to_string()))?;
     tokio::select! {
+        biased;
         result = transfer(args, remote, source) => result,
-        stop = signals.next() => {
+        Ok(stop) = signals.watch() => {
             Err(Failure::new(stop.exit(), format!("stopped by {}; {remote} was not uploaded", stop.name())).into())
         }
     }

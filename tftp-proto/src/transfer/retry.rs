@@ -13,6 +13,8 @@ const FEW_ACKS: u64 = 16;
 /// interval after which we would ask ourselves. Below that the peer is on this host or next to it: a lone small packet is
 /// hardly ever lost there, and most peers, whose interval is a second or more, would ask too late in any case.
 const BRIEF_ROUND_TRIPS: u32 = 16;
+/// What is shorter is not worth a timer: nobody asks again so soon.
+const SHORTEST_DALLY: Duration = Duration::from_millis(1);
 /// Doublings that outlive the first silence that they come from; one more for each that follows.
 const MAX_CARRIED: u32 = 4;
 /// Doublings at most.
@@ -223,6 +225,9 @@ impl Retry {
         if let Some(acks) = acks_without_loss {
             enough /= u32::try_from((acks / FEW_ACKS).max(1)).unwrap_or(u32::MAX);
             enough = enough.min(self.shortest.map_or(enough, |round_trip| round_trip * BRIEF_ROUND_TRIPS));
+            if enough < SHORTEST_DALLY {
+                enough = Duration::ZERO;
+            }
         }
         (now + enough, now + self.timing.dally.max(negotiated * 2).max(enough))
     }
