@@ -22,8 +22,11 @@ use tftp_tokio::{Direction, Download, Error as ClientError};
 /// Bytes written at once, at least: a system call for every small block would be much of the work.
 const ENOUGH: usize = 32 << 10;
 
-/// Room for them and for what comes along, which is a block at least.
-const CHUNK: usize = 128 << 10;
+/// The same where each write is a hop to the blocking pool, which costs more.
+const ENOUGH_FOR_A_HOP: usize = 192 << 10;
+
+/// Room for them and for what comes along.
+const CHUNK: usize = 256 << 10;
 
 /// Downloads a file.
 pub(crate) async fn get(args: &GetArgs) -> Result<(), Failure> {
@@ -92,9 +95,10 @@ async fn transfer(args: &GetArgs, remote: &Remote, target: &Target) -> Result<Do
         Some(file) => Box::new(tokio::fs::File::from_std(file)),
         None => Box::new(tokio::io::stdout()),
     };
+    let enough = if target.is_regular() { ENOUGH } else { ENOUGH_FOR_A_HOP };
     let mut buffer = vec![0; CHUNK];
     loop {
-        let filled = fill(&mut download, &mut buffer, |download| progress.set(download.transferred()));
+        let filled = fill(&mut download, &mut buffer, enough, |download| progress.set(download.transferred()));
         let filled = filled.await.map_err(|error| read_failure(error, explain))?;
         let Some(bytes) = buffer.get(..filled).filter(|bytes| !bytes.is_empty()) else { break };
         writer.write_all(bytes).await.map_err(|error| stuck(target, &error, &download))?;
@@ -103,14 +107,15 @@ async fn transfer(args: &GetArgs, remote: &Remote, target: &Target) -> Result<Do
     Ok(download)
 }
 
-/// Reads until there is enough in `buffer`, or the end is reached.
+/// Reads until there are `enough` bytes in `buffer`, or the end is reached.
 async fn fill<R: AsyncRead + Unpin>(
     reader: &mut R,
     buffer: &mut [u8],
+    enough: usize,
     mut progress: impl FnMut(&R),
 ) -> std::io::Result<usize> {
     let mut filled = 0;
-    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty() && filled < ENOUGH) {
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty() && filled < enough) {
         match reader.read(rest).await? {
             0 => break,
             count => filled += count,
