@@ -51,12 +51,14 @@
 mod client;
 mod runtime;
 mod server;
+mod timer;
 
 pub use client::{Client, ClientBuilder, Download, Put};
-pub use runtime::{Smol, SmolSocket, SmolTimer};
+pub use runtime::{Smol, SmolSocket};
 pub use server::{Part, Server, ServerBuilder};
 #[doc(inline)]
 pub use tftp_driver::types::*;
+pub use timer::SmolTimer;
 
 pub mod storage {
     //! Files by name: the [`Storage`] trait, its errors, and the back ends.

@@ -2,12 +2,13 @@
 
 use std::io;
 use std::net::UdpSocket;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use async_io::Async;
-use tftp_driver::runtime::{AsyncSocket, Runtime, SocketRef, Timer};
+use tftp_driver::runtime::{AsyncSocket, Runtime, SocketRef};
+
+use crate::SmolTimer;
 
 /// The process-wide reactor of `async-io` and the thread pool of `blocking`. The executor is the caller's choice.
 #[derive(Debug, Clone, Copy, Default)]
@@ -22,7 +23,7 @@ impl Runtime for Smol {
     }
 
     fn timer(&self) -> SmolTimer {
-        SmolTimer { timer: async_io::Timer::never(), armed: None }
+        SmolTimer::default()
     }
 
     fn now(&self) -> Instant {
@@ -80,26 +81,4 @@ fn attempt<T>(ready: &mut bool, operation: impl FnOnce() -> io::Result<T>) -> io
         *ready = false;
     }
     result
-}
-
-/// A timer of `async-io`.
-#[derive(Debug)]
-pub struct SmolTimer {
-    timer: async_io::Timer,
-    armed: Option<Instant>,
-}
-
-impl Timer for SmolTimer {
-    fn poll_until(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
-        if self.armed != Some(deadline) {
-            self.timer.set_at(deadline);
-            self.armed = Some(deadline);
-        }
-        let poll = Pin::new(&mut self.timer).poll(cx).map(|_| ());
-        if poll.is_ready() {
-            // It rings once only.
-            self.armed = None;
-        }
-        poll
-    }
 }

@@ -48,20 +48,22 @@
 //! # }
 //! ```
 //!
-//! Time is tokio's: with `tokio::time::pause` a test of timeouts takes no time, if both ends are on one current-thread
-//! runtime.
+//! Time is tokio's: with `tokio::time::pause` (before there is a server or client) a test of timeouts takes no time, if
+//! both ends are on one current-thread runtime.
 
 mod client;
 mod runtime;
 mod server;
 mod socket;
+mod timer;
 
 pub use client::{Client, ClientBuilder, Download, Put};
-pub use runtime::{Tokio, TokioTimer};
+pub use runtime::Tokio;
 pub use server::{Part, Server, ServerBuilder};
 pub use socket::TokioSocket;
 #[doc(inline)]
 pub use tftp_driver::types::*;
+pub use timer::TokioTimer;
 
 pub mod storage {
     //! Files by name: the [`Storage`] trait, its errors, and the back ends.

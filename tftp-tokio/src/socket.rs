@@ -4,6 +4,8 @@
 pub use both_ways::TokioSocket;
 #[cfg(unix)]
 pub use reading_only::TokioSocket;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) use reading_only::register;
 
 /// Registered for reading; for writing only while it is full. Otherwise every datagram that has left would wake the
 /// loop, for the system reports each time that there is room again.
@@ -41,7 +43,7 @@ mod reading_only {
     }
 
     #[allow(deprecated, reason = "its successor is unsafe, for the sake of types that do not own their descriptor")]
-    fn register<T: AsRawFd + Into<OwnedFd>>(owner: T, interest: Interest) -> io::Result<AsyncFd<T>> {
+    pub(crate) fn register<T: AsRawFd + Into<OwnedFd>>(owner: T, interest: Interest) -> io::Result<AsyncFd<T>> {
         AsyncFd::with_interest(owner, interest)
     }
 

@@ -2,6 +2,9 @@
 //!
 //! `tftp-tokio` and `tftp-smol` implement it; another runtime takes about a hundred lines.
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod timer_fd;
+
 use std::io;
 use std::net::UdpSocket;
 #[cfg(unix)]
@@ -10,6 +13,9 @@ use std::os::fd::{AsFd as AsSystem, BorrowedFd as Borrowed};
 use std::os::windows::io::{AsSocket as AsSystem, BorrowedSocket as Borrowed};
 use std::task::{Context, Poll};
 use std::time::Instant;
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub use timer_fd::TimerFd;
 
 /// A borrowed UDP socket of any runtime, for the system calls of the loop. Made with `SocketRef::from(&socket)` from
 /// whatever has a file descriptor (a socket handle on Windows).
