@@ -22,6 +22,7 @@ mod gathering {
     use nix::libc;
     use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrIn, SockaddrIn6, SockaddrLike, sendmsg};
     use quinn_udp::UdpSocketState;
+    use rustix::net::{SendFlags, sendto};
 
     use crate::runtime::SocketRef;
 
@@ -34,6 +35,11 @@ mod gathering {
         train: Option<usize>,
         slices: &[IoSlice<'_>],
     ) -> io::Result<()> {
+        // The system has less to look at.
+        if let ([whole], None, None) = (slices, train, source) {
+            rustix::io::retry_on_intr(|| sendto(io.0, whole, SendFlags::empty(), &destination))?;
+            return Ok(());
+        }
         let segment;
         let train = match train {
             Some(size) => {
