@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::io::{self, IoSliceMut};
 use std::net::{SocketAddr, UdpSocket};
 
+use nix::sys::socket::{setsockopt, sockopt};
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use rustix::event::{PollFd, PollFlags, poll};
 use socket2::{Domain, Protocol, SockRef, Type};
@@ -51,9 +52,10 @@ pub(crate) fn run(listen: SocketAddr, crowd: bool) -> io::Result<()> {
     let socket = UdpSocket::from(socket);
     let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
     rustix::net::sockopt::set_ip_mtu_discover(&socket, rustix::net::sockopt::Ipv4PathMtuDiscovery::DONT)?;
-    // `quinn-udp` asks for the time and the class of service of each datagram, which nobody reads here.
-    nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::ReceiveTimestampns, &false)?;
+    // `quinn-udp` asks for the time, the class of service and the destination of each datagram, which nobody reads.
+    setsockopt(&socket, sockopt::ReceiveTimestampns, &false)?;
     if listen.is_ipv4() {
+        setsockopt(&socket, sockopt::Ipv4PacketInfo, &false)?;
         SockRef::from(&socket).set_recv_tos_v4(false)?;
     }
     // A batch cannot wait for its first datagram only, so a crowd's socket does not block, and poll(2) waits for it.

@@ -158,11 +158,14 @@ mod linux {
         if !plan.offload {
             setsockopt(socket, sockopt::UdpGroSegment, &false)?;
         }
-        // `quinn-udp` asks for the time and the class of service of each datagram, which nobody reads here.
+        // `quinn-udp` asks for the time, the class of service and the destination of each datagram, which nobody reads.
         setsockopt(socket, sockopt::ReceiveTimestampns, &false)?;
         match plan.server.is_ipv6() {
             true => socket.set_recv_tclass_v6(false)?,
-            false => socket.set_recv_tos_v4(false)?,
+            false => {
+                setsockopt(socket, sockopt::Ipv4PacketInfo, &false)?;
+                socket.set_recv_tos_v4(false)?;
+            }
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Binding, and the socket options that have to be right from the start.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use quinn_udp::{UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, SockRef, Type};
@@ -162,11 +162,20 @@ fn allow_fragmentation(_socket: &UdpSocket, _local_addr: SocketAddr) -> io::Resu
     Ok(())
 }
 
-/// `UdpSocketState::new` also asks for the time and the class of service of every datagram, which QUIC reads. Where that
-/// cannot be undone, each datagram costs a little more, and nothing else happens.
+/// `UdpSocketState::new` also asks for the time and the class of service of every datagram, which QUIC reads, and for the
+/// address it was sent to, which a socket bound to one address knows. Where that cannot be undone, each datagram costs a
+/// little more, and nothing else happens.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn forgo_what_nobody_reads(socket: &UdpSocket, local_addr: SocketAddr) {
-    let _ = nix::sys::socket::setsockopt(socket, nix::sys::socket::sockopt::ReceiveTimestampns, &false);
+    use nix::sys::socket::{setsockopt, sockopt};
+
+    let _ = setsockopt(socket, sockopt::ReceiveTimestampns, &false);
+    let _ = match local_addr.ip().to_canonical() {
+        ip if ip.is_unspecified() => Ok(()),
+        IpAddr::V4(_) if local_addr.is_ipv4() => setsockopt(socket, sockopt::Ipv4PacketInfo, &false),
+        IpAddr::V4(_) => Ok(()),
+        IpAddr::V6(_) => setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &false),
+    };
     let socket = SockRef::from(socket);
     // Of IPv6 sockets too: a dual-stack one receives IPv4.
     let _ = socket.set_recv_tos_v4(false);
@@ -227,11 +236,13 @@ mod tests {
 
         let v4 = bind(localhost(), &BindOptions::default()).unwrap();
         assert!(!getsockopt(&v4.socket, sockopt::ReceiveTimestampns).unwrap());
+        assert!(!getsockopt(&v4.socket, sockopt::Ipv4PacketInfo).unwrap());
         assert!(!SockRef::from(&v4.socket).recv_tos_v4().unwrap());
         // A dual-stack one, which receives either.
         match bind("[::]:0".parse().unwrap(), &BindOptions { only_v6: false, ..BindOptions::default() }) {
             Ok(v6) => {
                 assert!(!getsockopt(&v6.socket, sockopt::ReceiveTimestampns).unwrap());
+                assert!(getsockopt(&v6.socket, sockopt::Ipv6RecvPacketInfo).unwrap(), "it has many addresses");
                 let socket = SockRef::from(&v6.socket);
                 assert!(!socket.recv_tos_v4().unwrap() && !socket.recv_tclass_v6().unwrap());
             }

@@ -62,9 +62,11 @@ impl Inbox {
             Err(error) if self.filled == 0 => return Err(error),
             Err(_) | Ok(()) => {}
         }
+        // What is bound to one address receives nothing else.
+        let bound = Some(socket.local_addr.ip().to_canonical()).filter(|ip| !ip.is_unspecified());
         for meta in &mut self.metas[..self.filled] {
             meta.addr = canonical(meta.addr);
-            meta.dst_ip = meta.dst_ip.map(|ip| match ip.to_canonical() {
+            meta.dst_ip = meta.dst_ip.or(bound).map(|ip| match ip.to_canonical() {
                 IpAddr::V4(v4) if self.broadcasts.contains(v4) => Ipv4Addr::BROADCAST.into(),
                 ip => ip,
             });
