@@ -106,6 +106,8 @@ impl Server {
 
     /// Starts it and waits until it answers.
     pub(super) fn start(self, places: &Places, cell: &Cell) -> io::Result<(Group, SocketAddr)> {
+        // Before the server's port is chosen, or it might be given that one.
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         let listen = match self {
             // Its port cannot be chosen.
             Self::Dnsmasq => SocketAddr::from(([127, 0, 0, 69], 69)),
@@ -113,7 +115,7 @@ impl Server {
         };
         let command = self.command(places, cell, listen).ok_or(io::ErrorKind::NotFound)?;
         let mut group = Group::spawn(&command)?;
-        wait_for(&mut group, listen)?;
+        wait_for(&mut group, &socket, listen)?;
         if self == Self::TokioMemory && matches!(cell.kind, Kind::Get(_) | Kind::Storm(_) | Kind::Loss(_)) {
             let name = file_name(cell);
             let file = places.directory.join(&name);
@@ -209,8 +211,7 @@ fn free_port() -> io::Result<SocketAddr> {
 }
 
 /// Asks for the probe until there is an answer of any kind.
-fn wait_for(group: &mut Group, server: SocketAddr) -> io::Result<()> {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+fn wait_for(group: &mut Group, socket: &UdpSocket, server: SocketAddr) -> io::Result<()> {
     socket.set_read_timeout(Some(Duration::from_millis(50)))?;
     let request = Repr::Request {
         direction: Direction::Read,
