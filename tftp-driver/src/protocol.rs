@@ -17,8 +17,8 @@ pub struct Meta {
     /// Its source. IPv4-mapped IPv6 addresses appear as IPv4, and the flow label is always 0, so that one peer has
     /// one spelling.
     pub peer: SocketAddr,
-    /// The address it was sent to, where the system tells. Whatever was sent to an IPv4 broadcast address, that of a
-    /// subnet included, says `255.255.255.255`; multicast groups appear as they are.
+    /// The address it was sent to, where the system tells or the socket is bound to one. Whatever was sent to an IPv4
+    /// broadcast address, that of a subnet included, says `255.255.255.255`; multicast groups appear as they are.
     pub local_ip: Option<IpAddr>,
 }
 

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use crate::{TokioSocket, TokioTimer};
 
 /// The tokio runtime in whose context the loop is made and polled. It needs its I/O and time drivers (`enable_all`).
-/// Time is tokio's, so it can be paused in tests.
+/// Time is tokio's, so it can be paused in tests, before there is a server or client.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tokio;
 

@@ -89,7 +89,7 @@ pub trait AsyncSocket: Send + Unpin + 'static {
 
 /// One timer of a runtime.
 pub trait Timer: Send {
-    /// Ready once `deadline` has passed by the runtime's clock; before that, arranges for the task to be woken then. The
-    /// timer is armed anew only when the deadline has changed since the last call.
+    /// Ready once `deadline` has passed by the runtime's clock; before that, arranges for the task to be woken then. It may
+    /// arm the timer anew each time: the loop asks after a ring, and for a deadline before the one it asked for.
     fn poll_until(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()>;
 }

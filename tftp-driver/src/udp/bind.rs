@@ -1,7 +1,7 @@
 //! Binding, and the socket options that have to be right from the start.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 
 use quinn_udp::{UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, SockRef, Type};
@@ -167,6 +167,8 @@ fn allow_fragmentation(_socket: &UdpSocket, _local_addr: SocketAddr) -> io::Resu
 /// little more, and nothing else happens.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn forgo_what_nobody_reads(socket: &UdpSocket, local_addr: SocketAddr) {
+    use std::net::IpAddr;
+
     use nix::sys::socket::{setsockopt, sockopt};
 
     let _ = setsockopt(socket, sockopt::ReceiveTimestampns, &false);

@@ -62,7 +62,7 @@ impl Inbox {
             Err(error) if self.filled == 0 => return Err(error),
             Err(_) | Ok(()) => {}
         }
-        // What is bound to one address receives nothing else.
+        // What is bound to one address is sent nothing else, unless a firewall has redirected it.
         let bound = Some(socket.local_addr.ip().to_canonical()).filter(|ip| !ip.is_unspecified());
         for meta in &mut self.metas[..self.filled] {
             meta.addr = canonical(meta.addr);
