@@ -59,17 +59,7 @@ mod system {
                 Some(timer) => timer,
                 None => self.0.insert(Async::new_nonblocking(TimerFd::new()?)?),
             };
-            if !timer.get_ref().set(deadline)? {
-                return Ok(Poll::Ready(()));
-            }
-            while let Poll::Ready(ready) = timer.poll_readable(cx) {
-                ready?;
-                // For this deadline, or still for one before?
-                if deadline <= Instant::now() {
-                    return Ok(Poll::Ready(()));
-                }
-            }
-            Ok(Poll::Pending)
+            timer.get_ref().poll_until(deadline, || timer.poll_readable(cx))
         }
     }
 }

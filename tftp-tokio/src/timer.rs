@@ -63,17 +63,8 @@ mod system {
                 Some(timer) => timer,
                 None => self.0.insert(register(TimerFd::new()?, Interest::READABLE)?),
             };
-            if !timer.get_ref().set(deadline)? {
-                return Ok(Poll::Ready(()));
-            }
-            while let Poll::Ready(ready) = timer.poll_read_ready(cx) {
-                // For this deadline, or still for one before?
-                ready?.clear_ready();
-                if deadline <= Instant::now() {
-                    return Ok(Poll::Ready(()));
-                }
-            }
-            Ok(Poll::Pending)
+            let poll_readable = || timer.poll_read_ready(cx).map_ok(|mut ready| ready.clear_ready());
+            timer.get_ref().poll_until(deadline, poll_readable)
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::task::Poll;
 use std::time::Instant;
 
 use rustix::time::{
@@ -25,12 +26,34 @@ impl TimerFd {
         Ok(Self(timerfd_create(TimerfdClockId::Monotonic, flags)?))
     }
 
-    /// Sets it for this moment, instead of any other: from then on it can be read, and not before. False if the moment
-    /// has passed.
+    /// Ready once `deadline` has passed; before that, the task that `poll_readable` registers is woken then. That function
+    /// asks the runtime whether the timer can be read, and once it has said so, asks anew.
     ///
     /// # Errors
-    /// If the moment is beyond what the system can express.
-    pub fn set(&self, deadline: Instant) -> io::Result<bool> {
+    /// What `poll_readable` returns, or if the moment is beyond what the system can express.
+    pub fn poll_until(
+        &self,
+        deadline: Instant,
+        mut poll_readable: impl FnMut() -> Poll<io::Result<()>>,
+    ) -> io::Result<Poll<()>> {
+        // Each time, though it may be set for this moment already: a runtime that has reported the ring and was not heard
+        // does not report it again.
+        if !self.set(deadline)? {
+            return Ok(Poll::Ready(()));
+        }
+        while let Poll::Ready(ready) = poll_readable() {
+            ready?;
+            // For this deadline, or still for one before?
+            if deadline <= Instant::now() {
+                return Ok(Poll::Ready(()));
+            }
+        }
+        Ok(Poll::Pending)
+    }
+
+    /// Sets it for this moment, instead of any other: from then on it can be read, and not before. False if the moment
+    /// has passed.
+    fn set(&self, deadline: Instant) -> io::Result<bool> {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Ok(false);
