@@ -170,6 +170,7 @@ mod tests {
 
     #[test]
     fn pieces_arrive_as_whole_datagrams_from_the_address_that_was_asked_for() {
+        received("127.0.0.1:0", "127.0.0.1:0", None, None, &[b"whole"]);
         received("127.0.0.1:0", "127.0.0.1:0", None, None, &[b"head", b"body"]);
         received("127.0.0.1:0", "127.0.0.1:0", None, Some(5), &[b"hea", b"d1", b"hea", b"d", b"2", b"h3"]);
         if cfg!(target_os = "linux") {
@@ -177,6 +178,7 @@ mod tests {
             received("0.0.0.0:0", "127.0.0.1:0", Some("127.0.0.3"), Some(3), &[b"one", b"tw", b"o", b"3"]);
         }
         if UdpSocket::bind("[::1]:0").is_ok() {
+            received("[::1]:0", "[::1]:0", None, None, &[b"v6 whole"]);
             received("[::1]:0", "[::1]:0", None, Some(2), &[b"v", b"6v", b"6"]);
             received("[::]:0", "[::1]:0", Some("::1"), None, &[b"v6", b"body"]);
             received("[::]:0", "[::1]:0", Some("::1"), Some(3), &[b"one", b"tw", b"o", b"3"]);
