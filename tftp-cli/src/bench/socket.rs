@@ -161,7 +161,10 @@ mod linux {
         // `quinn-udp` asks for the time, the class of service and the destination of each datagram, which nobody reads.
         setsockopt(socket, sockopt::ReceiveTimestampns, &false)?;
         match plan.server.is_ipv6() {
-            true => socket.set_recv_tclass_v6(false)?,
+            true => {
+                setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &false)?;
+                socket.set_recv_tclass_v6(false)?;
+            }
             false => {
                 setsockopt(socket, sockopt::Ipv4PacketInfo, &false)?;
                 socket.set_recv_tos_v4(false)?;
