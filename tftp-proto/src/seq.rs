@@ -55,7 +55,9 @@ impl Rollover {
         }
         let period = self.period();
         let start = u64::from(self.to_wire(from));
-        let distance = (u64::from(wire) + period - start) % period;
+        // Both are numbers of one period.
+        let ahead = u64::from(wire) + period - start;
+        let distance = if ahead < period { ahead } else { ahead - period };
         (distance <= span).then(|| from + distance)
     }
 }

@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use crate::time::nanos;
+
 /// The receiver's time for its first answer, at most, in nanoseconds.
 const FIRST_ANSWER: u64 = 25_000;
 
@@ -71,10 +73,6 @@ impl Meter {
             Some(time) => time,
         });
     }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use crate::config::Timing;
+use crate::time::nanos;
 use crate::{Instant, Rng};
 
 /// The shortest time for which a final ACK is repeated.
@@ -12,7 +13,7 @@ const FEW_ACKS: u64 = 16;
 /// Round trips for which a final ACK is repeated at most where nothing was lost. From 4 ms on that outlasts the shortest
 /// interval after which we would ask ourselves. Below that the peer is on this host or next to it: a lone small packet is
 /// hardly ever lost there, and most peers, whose interval is a second or more, would ask too late in any case.
-const BRIEF_ROUND_TRIPS: u32 = 16;
+const BRIEF_ROUND_TRIPS: u64 = 16;
 /// What is shorter is not worth a timer: nobody asks again so soon.
 const SHORTEST_DALLY: Duration = Duration::from_millis(1);
 /// Doublings that outlive the first silence that they come from; one more for each that follows.
@@ -35,10 +36,8 @@ pub(crate) struct Retry {
     min_interval: Duration,
     /// The negotiated interval, which stands in for the measured one.
     negotiated: Option<Duration>,
-    /// Smoothed round trip and its variation, once there was a sample.
-    round_trip: Option<(Duration, Duration)>,
-    /// The shortest sample: how far away the peer is, whatever it had to do meanwhile.
-    shortest: Option<Duration>,
+    /// The round trip, once there was a sample.
+    round_trip: Option<RoundTrip>,
     /// Whether anything was ever sent again because no answer came: by us, or, so late did it come, by the peer.
     has_lost: bool,
     /// Whether the peer has answered: its address is no forgery.
@@ -56,6 +55,41 @@ pub(crate) struct Retry {
     rng: Rng,
 }
 
+/// What samples of a round trip have come to, in nanoseconds: each ACK brings one, and a [`Duration`] is slow to count with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct RoundTrip {
+    smoothed: u64,
+    variation: u64,
+    /// The shortest sample: how far away the peer is, whatever it had to do meanwhile.
+    shortest: u64,
+}
+
+/// The longest sample: decades, and there is room to count with it.
+const LONGEST: u64 = u64::MAX / BRIEF_ROUND_TRIPS;
+
+impl RoundTrip {
+    const fn first(sample: u64) -> Self {
+        Self { smoothed: sample, variation: sample / 2, shortest: sample }
+    }
+
+    fn add(&mut self, sample: u64) {
+        let deviation = self.smoothed.abs_diff(sample);
+        self.smoothed = self.smoothed * 7 / 8 + sample / 8;
+        self.variation = self.variation * 3 / 4 + deviation / 4;
+        self.shortest = self.shortest.min(sample);
+    }
+
+    /// So many of the shortest as a final ACK is repeated for at most.
+    const fn brief(&self) -> u64 {
+        self.shortest * BRIEF_ROUND_TRIPS
+    }
+
+    /// The interval that it asks for.
+    const fn interval(&self) -> Duration {
+        Duration::from_nanos(self.smoothed + self.variation * 4)
+    }
+}
+
 impl Retry {
     pub(crate) fn new(now: Instant, timing: Timing, seed: u64) -> Self {
         Self {
@@ -63,7 +97,6 @@ impl Retry {
             min_interval: timing.min_timeout,
             negotiated: None,
             round_trip: None,
-            shortest: None,
             has_lost: false,
             proved: false,
             retries: 0,
@@ -121,21 +154,22 @@ impl Retry {
 
     /// The smoothed round trip, once there was a sample.
     pub(crate) fn round_trip(&self) -> Option<Duration> {
-        self.round_trip.map(|(smoothed, _)| smoothed)
+        self.round_trip.map(|round_trip| Duration::from_nanos(round_trip.smoothed))
     }
 
     /// A round trip of a datagram that was sent once (Karn's rule is the caller's).
     pub(crate) fn sample(&mut self, round_trip: Duration) {
-        let shortest = self.shortest.unwrap_or(round_trip);
-        self.has_lost |= round_trip >= self.timing.min_timeout.max(shortest * BRIEF_ROUND_TRIPS);
-        self.shortest = Some(shortest.min(round_trip));
-        self.round_trip = Some(match self.round_trip {
-            None => (round_trip, round_trip / 2),
-            Some((smoothed, variation)) => {
-                (smoothed * 7 / 8 + round_trip / 8, variation * 3 / 4 + smoothed.abs_diff(round_trip) / 4)
+        let sample = nanos(round_trip).min(LONGEST);
+        match &mut self.round_trip {
+            None => self.round_trip = Some(RoundTrip::first(sample)),
+            Some(known) => {
+                self.has_lost |= sample >= known.brief() && round_trip >= self.timing.min_timeout;
+                known.add(sample);
             }
-        });
-        self.end_backoff(self.measured().unwrap_or_default());
+        }
+        if self.has_backoff() {
+            self.end_backoff(self.measured().unwrap_or_default());
+        }
     }
 
     /// A round trip of a datagram that was sent once was no longer than this: what it was is not known.
@@ -147,8 +181,8 @@ impl Retry {
     /// answer, and what came before was lost; when the round trip has outgrown the interval, it comes at any time.
     pub(crate) fn sample_of_copy(&mut self, elapsed: Duration) {
         if self.has_backoff()
-            && let Some((smoothed, variation)) = self.round_trip
-            && elapsed <= smoothed + smoothed.max(variation * 4)
+            && let Some(RoundTrip { smoothed, variation, .. }) = self.round_trip
+            && nanos(elapsed) <= smoothed + smoothed.max(variation * 4)
         {
             self.end_backoff(elapsed);
         }
@@ -172,7 +206,7 @@ impl Retry {
 
     /// The interval that the measured round trip asks for.
     fn measured(&self) -> Option<Duration> {
-        self.round_trip.map(|(smoothed, variation)| smoothed + variation * 4)
+        self.round_trip.map(|round_trip| round_trip.interval())
     }
 
     /// For a receiver in lock-step: no interval is shorter than the first one of all. It is the sender who has to send
@@ -224,7 +258,8 @@ impl Retry {
         let mut enough = self.first_interval_of(self.timing.min_timeout).max(BRIEF_DALLY);
         if let Some(acks) = acks_without_loss {
             enough /= u32::try_from((acks / FEW_ACKS).max(1)).unwrap_or(u32::MAX);
-            enough = enough.min(self.shortest.map_or(enough, |round_trip| round_trip * BRIEF_ROUND_TRIPS));
+            let brief = self.round_trip.map(|known| Duration::from_nanos(known.brief()));
+            enough = brief.map_or(enough, |brief| brief.min(enough));
             if enough < SHORTEST_DALLY {
                 enough = Duration::ZERO;
             }
