@@ -44,11 +44,11 @@ impl<L> Tftp<L> {
     }
 
     pub(crate) fn start(&mut self, now: Instant, request: ClientRequest) -> endpoint::Started {
-        self.endpoint.start(self.clock.to_proto(now), request)
+        self.endpoint.start(self.clock.proto(now), request)
     }
 
     pub(crate) fn cancel(&mut self, now: Instant, id: TransferId) {
-        self.endpoint.cancel(self.clock.to_proto(now), id);
+        self.endpoint.cancel(self.clock.proto(now), id);
     }
 
     pub(crate) fn transferred(&self, id: TransferId) -> Option<u64> {
@@ -65,26 +65,26 @@ impl<L: Listener> Protocol for Tftp<L> {
 
     fn handle_datagram(&mut self, now: Instant, meta: &Meta, bytes: &[u8]) {
         let meta = endpoint::Meta { socket: meta.socket, peer: meta.peer, local_ip: meta.local_ip };
-        self.endpoint.handle_datagram(self.clock.to_proto(now), &meta, bytes);
+        self.endpoint.handle_datagram(self.clock.proto(now), &meta, bytes);
     }
 
     fn handle_command(&mut self, now: Instant, command: Command) {
         match command {
-            Command::Shutdown(how) => self.endpoint.shutdown(self.clock.to_proto(now), how),
+            Command::Shutdown(how) => self.endpoint.shutdown(self.clock.proto(now), how),
         }
     }
 
     fn handle_job(&mut self, now: Instant, id: TransferId, result: JobResult) {
-        self.endpoint.handle_job(self.clock.to_proto(now), id, result);
+        self.endpoint.handle_job(self.clock.proto(now), id, result);
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        self.endpoint.handle_timeout(self.clock.to_proto(now));
+        self.endpoint.handle_timeout(self.clock.proto(now));
     }
 
     fn poll(&mut self, now: Instant, out: &mut [u8]) -> Action<Self> {
         loop {
-            return match self.endpoint.poll_vectored(self.clock.to_proto(now), out, GATHER_FROM) {
+            return match self.endpoint.poll_vectored(self.clock.proto(now), out, GATHER_FROM) {
                 endpoint::Action::Transmit(transmit) => {
                     self.transmit = Some(transmit);
                     let endpoint::Transmit { socket, peer, local_ip, len, segment_size, body } = transmit;
@@ -97,7 +97,7 @@ impl<L: Listener> Protocol for Tftp<L> {
                     None => continue,
                 },
                 endpoint::Action::Wait(deadline) => {
-                    Action::Wait(deadline.and_then(|deadline| self.clock.to_std(deadline)))
+                    Action::Wait(deadline.and_then(|deadline| self.clock.std(deadline)))
                 }
                 endpoint::Action::Finished => Action::Finished,
             };

@@ -67,6 +67,8 @@ pub struct EventLoop<R: Runtime, P: Protocol, H: JobHandler<P>, E> {
     alarm: Alarm<R::Timer>,
     task: Task,
     now: Instant,
+    /// Nothing was done since the clock was read for this turn.
+    has_just_begun: bool,
     /// What the protocol waits for.
     deadline: Option<Instant>,
     /// The protocol has said `Wait` since it was last told something.
@@ -126,6 +128,7 @@ where
             out: vec![0; OUT_SIZE].into_boxed_slice(),
             stalled: None,
             task,
+            has_just_begun: false,
             deadline: None,
             drained: false,
             finished: false,

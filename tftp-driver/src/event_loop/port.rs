@@ -39,6 +39,12 @@ impl<S: AsyncSocket> Port<S> {
         Self { socket, source: task.source(), readable: true, errors: 0, resume_at: None }
     }
 
+    /// Whether an attempt to receive may bring something.
+    #[inline]
+    pub(super) fn may_have_some(&self) -> bool {
+        self.readable || self.source.is_raised()
+    }
+
     pub(super) fn receive(&mut self, id: usize, inbox: &mut Inbox, now: Instant) -> io::Result<Received> {
         let mut woken = self.source.take();
         self.readable |= woken;

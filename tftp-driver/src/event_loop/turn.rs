@@ -39,6 +39,7 @@ where
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.task.register(cx.waker());
         self.tick();
+        self.has_just_begun = true;
         let mut budget = TURN;
         while self.drain(cx, &mut budget)? {
             if self.finished {
@@ -64,7 +65,7 @@ where
         let mut budget = TURN;
         while self.stalled.is_none() && !self.finished && spend(&mut budget) {
             match self.protocol.poll(self.now, &mut self.out) {
-                Action::Transmit(transmit) => self.send(transmit, 0, self.now),
+                Action::Transmit(transmit) => self.send(transmit, 0, Some(self.now)),
                 Action::Job(..) => {}
                 Action::Event(event) => (self.on_event)(event),
                 Action::Wait(_) => break,
@@ -76,9 +77,13 @@ where
     /// Lets the protocol act until it waits, has ended, or a datagram is refused. False if the budget is used up.
     fn drain(&mut self, cx: &mut Context<'_>, budget: &mut u32) -> io::Result<bool> {
         while spend(budget) {
-            if let Some(stalled) = self.stalled.take() {
+            // Taking what is not there would move it all the same.
+            if self.stalled.is_some()
+                && let Some(stalled) = self.stalled.take()
+            {
+                self.has_just_begun = false;
                 if self.is_writable(&stalled, cx)? {
-                    self.send(stalled.transmit, stalled.sent, stalled.give_up_at);
+                    self.send(stalled.transmit, stalled.sent, Some(stalled.give_up_at));
                 } else if self.now < stalled.give_up_at {
                     self.stalled = Some(stalled);
                     return Ok(true);
@@ -90,8 +95,9 @@ where
             if self.drained || self.finished {
                 return Ok(true);
             }
+            self.has_just_begun = false;
             match self.protocol.poll(self.now, &mut self.out) {
-                Action::Transmit(transmit) => self.send(transmit, 0, self.now + STALL_PATIENCE),
+                Action::Transmit(transmit) => self.send(transmit, 0, None),
                 Action::Job(id, job) => match self.handler.handle(id, job) {
                     Handled::Ready(result) => self.protocol.handle_job(self.now, id, result),
                     Handled::Pending(future) => {
@@ -147,6 +153,7 @@ where
 
     fn next_command(&mut self) -> Option<P::Command> {
         let commands = self.commands.as_mut().filter(|_| self.command_source.take())?;
+        self.has_just_begun = false;
         match commands.poll_next_unpin(&mut self.command_source.context()) {
             Poll::Ready(Some(command)) => {
                 // There may be more.
@@ -166,6 +173,7 @@ where
         if !self.job_source.take() {
             return None;
         }
+        self.has_just_begun = false;
         match self.jobs.poll_next_unpin(&mut self.job_source.context()) {
             Poll::Ready(Some(completion)) => {
                 self.job_source.raise();
@@ -178,22 +186,28 @@ where
     /// Fills the inbox from the next socket that has something. False if none has.
     fn receive(&mut self) -> io::Result<bool> {
         let ports = self.ports.len();
-        for offset in 0..ports {
-            let id = (self.next_port + offset) % ports;
+        let turn = self.next_port;
+        for id in (turn..ports).chain(0..turn.min(ports)) {
+            if !self.ports[id].may_have_some() {
+                continue;
+            }
             match self.ports[id].receive(id, &mut self.inbox, self.now)? {
                 Received::Nothing => continue,
                 Received::Some => {}
                 Received::Failed => self.counters.receive_errors += 1,
             }
             self.next_port = id + 1;
-            self.tick();
+            if !self.has_just_begun {
+                self.tick();
+            }
             return Ok(true);
         }
         Ok(false)
     }
 
-    /// Sends what `out` holds, from `sent` on. What the system refuses for now is kept.
-    fn send(&mut self, mut transmit: Transmit, mut sent: usize, give_up_at: Instant) {
+    /// Sends what `out` holds, from `sent` on. What the system refuses for now is kept until `give_up_at`, or as long as
+    /// anything is.
+    fn send(&mut self, mut transmit: Transmit, mut sent: usize, give_up_at: Option<Instant>) {
         let body = if transmit.head.is_some() { self.protocol.body() } else { [&[][..]; 2] };
         let datagrams = Datagrams::new(&transmit, &self.out, body);
         let (Some(port), Some(datagrams)) = (self.ports.get_mut(transmit.socket), datagrams) else {
@@ -208,6 +222,7 @@ where
             };
             // The protocol may let the body go before the next attempt.
             assemble(&mut transmit, &mut self.out, body);
+            let give_up_at = give_up_at.unwrap_or(self.now + STALL_PATIENCE);
             self.stalled = Some(Stalled { transmit, sent, retry_at, give_up_at });
         }
     }

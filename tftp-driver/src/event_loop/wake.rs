@@ -40,9 +40,14 @@ impl Source {
         self.flag.raised.store(true, Ordering::Relaxed);
     }
 
+    /// Whether [`take`](Self::take) may say yes.
+    pub(super) fn is_raised(&self) -> bool {
+        self.flag.raised.load(Ordering::Relaxed)
+    }
+
     /// Whether it was woken since the last call.
     pub(super) fn take(&self) -> bool {
-        self.flag.raised.load(Ordering::Relaxed) && self.flag.raised.swap(false, Ordering::Acquire)
+        self.is_raised() && self.flag.raised.swap(false, Ordering::Acquire)
     }
 }
 

@@ -1,8 +1,7 @@
 //! Receiving in batches.
 
-use std::array;
 use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 
 use quinn_udp::{RecvMeta, UdpSockRef};
 
@@ -50,8 +49,9 @@ impl Inbox {
     pub(crate) fn fill<S: AsyncSocket>(&mut self, id: SocketId, socket: &mut Socket<S>) -> io::Result<()> {
         (self.socket, self.filled, self.slot, self.offset) = (id, 0, 0, 0);
         let Self { bytes, metas, filled, .. } = self;
-        let mut slots = bytes.chunks_exact_mut(SLOT_SIZE);
-        let mut slots: [IoSliceMut<'_>; SLOTS] = array::from_fn(|_| IoSliceMut::new(slots.next().unwrap_or_default()));
+        let slots = bytes.as_chunks_mut::<SLOT_SIZE>().0.first_chunk_mut::<SLOTS>();
+        let slots = slots.ok_or_else(|| io::Error::other("the inbox has too few slots"))?;
+        let mut slots = slots.each_mut().map(|slot| IoSliceMut::new(slot));
         let state = &socket.state;
         let received = socket.io.try_read(|io| {
             *filled = state.recv(UdpSockRef::from(&io.0), &mut slots, metas)?;
@@ -65,7 +65,9 @@ impl Inbox {
         // What is bound to one address is sent nothing else, unless a firewall has redirected it.
         let bound = Some(socket.local_addr.ip().to_canonical()).filter(|ip| !ip.is_unspecified());
         for meta in &mut self.metas[..self.filled] {
-            meta.addr = canonical(meta.addr);
+            if let SocketAddr::V6(v6) = meta.addr {
+                meta.addr = canonical(v6);
+            }
             meta.dst_ip = meta.dst_ip.or(bound).map(|ip| match ip.to_canonical() {
                 IpAddr::V4(v4) if self.broadcasts.contains(v4) => Ipv4Addr::BROADCAST.into(),
                 ip => ip,
@@ -99,16 +101,13 @@ impl Inbox {
 }
 
 /// One spelling for each peer: IPv4 as IPv4, no flow label.
-fn canonical(addr: SocketAddr) -> SocketAddr {
-    match addr {
-        SocketAddr::V4(_) => addr,
-        SocketAddr::V6(mut v6) => match v6.ip().to_ipv4_mapped() {
-            Some(v4) => (v4, v6.port()).into(),
-            None => {
-                v6.set_flowinfo(0);
-                v6.into()
-            }
-        },
+fn canonical(mut v6: SocketAddrV6) -> SocketAddr {
+    match v6.ip().to_ipv4_mapped() {
+        Some(v4) => (v4, v6.port()).into(),
+        None => {
+            v6.set_flowinfo(0);
+            v6.into()
+        }
     }
 }
 

@@ -39,7 +39,7 @@ impl<S: AsyncSocket> Socket<S> {
         let segment = datagrams.segment;
         let destination = native(transmit.peer, self.local_addr.is_ipv6());
         let source = self.source(transmit);
-        let mut trains = segment <= self.segment_limit(transmit.peer);
+        let mut trains = segment < datagrams.len && segment <= self.segment_limit(transmit.peer);
         loop {
             let segments = if trains { self.train_length(segment) } else { 1 };
             let len = datagrams.len.saturating_sub(*sent).min(segment.saturating_mul(segments));
