@@ -3,7 +3,7 @@
 /// Size in bytes from which a payload had better be sent from where it lies. Measured on Linux: a shorter one is sooner
 /// copied than named to the system.
 pub(crate) const GATHER_FROM: usize =
-    if cfg!(any(target_os = "linux", target_os = "android")) { 2048 } else { usize::MAX };
+    if cfg!(any(target_os = "linux", target_os = "android")) { 16 << 10 } else { usize::MAX };
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) use gathering::send;
