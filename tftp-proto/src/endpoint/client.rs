@@ -57,6 +57,7 @@ impl Endpoint {
             timer: Timer::default(),
             wake: None,
             started: now,
+            asked: None,
             recognised: None,
             acknowledged: 0,
             commit_time: None,

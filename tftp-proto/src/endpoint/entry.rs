@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::action::{Job, OpenRequest, SocketId, TransferId};
 use super::command::ClientRequest;
+use super::crowd::Asked;
 use super::demux::PeerKey;
 use super::event::{Outcome, Report, Role};
 use super::inbox::Inbox;
@@ -36,6 +37,8 @@ pub(super) struct Entry {
     /// When the state machine wants to be woken.
     pub(super) wake: Option<Instant>,
     pub(super) started: Instant,
+    /// What was sent last, unless it brought progress.
+    pub(super) asked: Option<Asked>,
     /// What the peer takes at most, if its request showed who it is.
     pub(super) recognised: Option<Pace>,
     /// Bytes that a receiver acknowledged, kept past the end of the state machine.

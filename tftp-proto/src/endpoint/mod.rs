@@ -9,6 +9,7 @@ mod admission;
 mod client;
 mod command;
 mod config;
+mod crowd;
 mod demux;
 mod disposition;
 mod ending;
@@ -44,6 +45,7 @@ pub use event::{Event, Outcome, RefusedReason, Report, Role};
 
 use crate::wire::{Packet, Repr};
 use crate::{Instant, Rng};
+use crowd::Crowd;
 use demux::{Pools, Servers};
 use entry::{Entry, Phase};
 use paths::Paths;
@@ -73,6 +75,7 @@ pub struct Endpoint {
     tombstones: Tombstones,
     timers: Timers,
     paths: Paths,
+    crowd: Crowd,
     /// Transfers with something to do, in turn: one action each, so that none starves the others.
     ready: VecDeque<usize>,
     events: VecDeque<Event>,
@@ -108,6 +111,7 @@ impl Endpoint {
             tombstones: Tombstones::default(),
             timers: Timers::default(),
             paths: Paths::default(),
+            crowd: Crowd::default(),
             ready: VecDeque::new(),
             events: VecDeque::new(),
             replies: VecDeque::new(),

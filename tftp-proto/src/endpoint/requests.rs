@@ -225,6 +225,7 @@ impl Endpoint {
             timer: Timer::default(),
             wake: None,
             started: now,
+            asked: None,
             recognised,
             acknowledged: 0,
             commit_time: None,

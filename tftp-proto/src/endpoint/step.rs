@@ -9,7 +9,7 @@ use super::timers::earlier;
 use super::tombstones::Epitaph;
 use super::{Endpoint, Ignored};
 use crate::Instant;
-use crate::transfer::{Ending, Progress, TransferAction};
+use crate::transfer::{Ending, Progress, Transfer, TransferAction};
 use crate::wire::{ErrorCode, Packet, Repr};
 
 /// So much of a peer's ERROR text is kept, in bytes.
@@ -32,7 +32,17 @@ impl Endpoint {
         }
         let Phase::Active(transfer) = &mut entry.phase else { return Err(Ignored::NothingNew) };
         let agreed = transfer.parameters().is_some();
+        let was_sent_once = transfer.measures_round_trip();
         let progress = transfer.handle_packet(now, packet);
+        if let Some(asked) = entry.asked
+            && answers_all(&progress, transfer)
+        {
+            entry.asked = None;
+            // Which copy is answered is not known (Karn).
+            if was_sent_once {
+                self.crowd.answered(asked, entry.id.index);
+            }
+        }
         if let Some(sender) = transfer.sender() {
             entry.acknowledged = sender.bytes_acknowledged();
         }
@@ -89,9 +99,13 @@ impl Endpoint {
 
     /// A transfer's deadline has come.
     pub(super) fn wake(&mut self, now: Instant, index: usize) {
+        let active = self.active_transfers();
         let Some(entry) = self.table.get_mut(index) else { return };
-        if let Some(transfer) = entry.transfer() {
-            transfer.handle_timeout(now);
+        if let Phase::Active(transfer) = &mut entry.phase {
+            let patience = entry.asked.and_then(|asked| self.crowd.patience(now, asked, active));
+            if !patience.is_some_and(|latest| transfer.wait_on(now, latest)) {
+                transfer.handle_timeout(now);
+            }
         }
         if entry.storage_deadline(self.config.storage_timeout).is_some_and(|deadline| deadline <= now) {
             self.storage_stalled(now, index);
@@ -111,6 +125,7 @@ impl Endpoint {
             }
             match transfer.poll_vectored(now, out, least) {
                 TransferAction::Transmit { len, segment_size, body } => {
+                    entry.asked = Some(self.crowd.ask(now));
                     let body = body.map(|body| (entry.id, body));
                     let (socket, peer, local_ip) = (entry.socket, entry.peer, entry.local_ip);
                     self.make_ready(index);
@@ -214,5 +229,14 @@ impl Endpoint {
             Ending::Failed => entry.verdict.take().unwrap_or(Outcome::Cancelled),
         };
         self.conclude(now, index, outcome);
+    }
+}
+
+/// Whether a packet with this result answers everything that its peer was sent.
+fn answers_all<C: AsRef<[u8]>>(progress: &Progress<'_>, transfer: &Transfer<C>) -> bool {
+    match progress {
+        Progress::Data { .. } => true,
+        Progress::Advanced => transfer.sender().is_some() && !transfer.has_unacknowledged(),
+        Progress::Ignored => false,
     }
 }

@@ -357,6 +357,36 @@ impl<C: AsRef<[u8]>> Transfer<C> {
         }
     }
 
+    /// Doubles the wait for an answer that is over by now, but for no longer than until `latest`, instead of sending again what
+    /// it is to: for an owner of many transfers that knows why it takes so long. `false`: there is no such wait. With a peer
+    /// that has never answered, and with one with which an interval was negotiated, there never is.
+    pub fn wait_on(&mut self, now: Instant, latest: Instant) -> bool {
+        match &mut self.machine {
+            Machine::Sending(sender) => sender.wait_on(now, latest),
+            Machine::Receiving(receiver) => receiver.wait_on(now, latest),
+            Machine::Asking(_) | Machine::Ended(_) => false,
+        }
+    }
+
+    /// Whether the next answer will tell the round trip: what was sent last was sent once.
+    #[must_use]
+    pub const fn measures_round_trip(&self) -> bool {
+        match &self.machine {
+            Machine::Sending(sender) => sender.measures_round_trip(),
+            Machine::Receiving(receiver) => receiver.measures_round_trip(),
+            Machine::Asking(_) | Machine::Ended(_) => false,
+        }
+    }
+
+    /// Whether blocks were sent that the peer has not acknowledged.
+    #[must_use]
+    pub const fn has_unacknowledged(&self) -> bool {
+        match &self.machine {
+            Machine::Sending(sender) => sender.has_unacknowledged(),
+            Machine::Asking(_) | Machine::Receiving(_) | Machine::Ended(_) => false,
+        }
+    }
+
     /// Whether the owner can take another window of data; while not, the peer is made to wait.
     pub fn set_room(&mut self, now: Instant, room: bool) {
         if let Machine::Receiving(receiver) = &mut self.machine {

@@ -298,6 +298,21 @@ impl<C: AsRef<[u8]>> Sender<C> {
         }
     }
 
+    /// If an answer is late by now, waits on for it: `true`.
+    pub(super) fn wait_on(&mut self, now: Instant, latest: Instant) -> bool {
+        let State::Waiting { deadline } = &mut self.state else { return false };
+        let until = if *deadline <= now { self.retry.wait_on(now, latest) } else { None };
+        until.map(|until| *deadline = until).is_some()
+    }
+
+    pub(super) const fn measures_round_trip(&self) -> bool {
+        self.timed.is_some()
+    }
+
+    pub(super) const fn has_unacknowledged(&self) -> bool {
+        self.base < self.sent_end
+    }
+
     /// After the pause the next train leaves. If the window is out, its ACK is late, and its last block leaves once more.
     fn end_pause(&mut self, now: Instant) {
         if self.retry.is_out_of_patience(now) {
