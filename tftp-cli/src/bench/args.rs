@@ -90,6 +90,9 @@ pub(crate) struct BenchArgs {
     #[arg(short, long, value_name = "DURATION", env = "TFTP_TIMEOUT", value_parser = parse_duration, default_value = "1s",
         help_heading = "Time")]
     pub(super) timeout: Duration,
+    /// Never send again sooner than that, whatever the round trip, as most boot ROMs do
+    #[arg(long, env = "TFTP_FIXED_TIMEOUT", value_parser = flag(), help_heading = "Time")]
+    pub(super) fixed_timeout: bool,
     /// Repeat an unanswered request this often
     #[arg(short, long, value_name = "N", env = "TFTP_RETRIES", default_value_t = 4, help_heading = "Time")]
     pub(super) retries: u32,

@@ -66,7 +66,7 @@ impl Plan {
         let default = Timing::default();
         let timing = Timing {
             initial_timeout: args.timeout,
-            min_timeout: default.min_timeout.min(args.timeout),
+            min_timeout: if args.fixed_timeout { args.timeout } else { default.min_timeout.min(args.timeout) },
             max_timeout: default.max_timeout.max(args.timeout),
             give_up_after: args.give_up_after,
             unproved_retries: args.retries,

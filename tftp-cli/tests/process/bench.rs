@@ -1,9 +1,11 @@
 //! `bench`, against this program's own server.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::fake::{Raw, ack, data, oack};
 use super::support::{Server, names, pattern, run, text};
 
 fn bench(server: &Server, path: &str, args: &[&str]) -> Value {
@@ -59,6 +61,28 @@ fn losses_cost_retransmissions_but_no_transfer() {
     let result = bench(&server, "a", &["--clients", "8", "-w", "4", "--loss", "5%", "--verify"]);
     assert_eq!(result["transfers"]["completed"], 8);
     assert!(result["packets"]["timeouts"].as_u64().unwrap() + result["packets"]["ignored"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn a_fixed_timeout_is_kept_however_near_the_server_is() {
+    let server = Raw::new();
+    let url = format!("tftp://{}/a", server.address());
+    let timeout = Duration::from_millis(400);
+    std::thread::scope(|scope| {
+        let args = ["bench", &url, "-b", "512", "-w", "4", "--timeout", "400ms", "--fixed-timeout", "--json"];
+        let ended = scope.spawn(move || run(&args));
+        let (_, client) = server.receive_opcode(1);
+        server.send(client, &oack(&["windowsize", "4"]));
+        server.receive_opcode(4);
+        // The window breaks off: the client acknowledges what it has when its time is over.
+        let sent = Instant::now();
+        server.send(client, &data(1, &[7; 512]));
+        assert_eq!(server.receive_opcode(4).0, ack(1));
+        assert!(sent.elapsed() >= timeout, "{:?}", sent.elapsed());
+        server.send(client, &data(2, b"end"));
+        let result = ended.join().unwrap().succeeded().json();
+        assert_eq!((&result["bytes"], &result["packets"]["timeouts"]), (&json!(515), &json!(1)));
+    });
 }
 
 #[test]
