@@ -9,8 +9,8 @@ use crate::wire::{MAX_BLOCK_SIZE, OptionKind};
 /// The interval follows the measured round trip (RFC 6298), doubles with every retransmission, and starts again once a round
 /// trip was measured on what was sent once (Karn): progress alone may be the answer to an earlier copy.
 ///
-/// While a crowd waits in one queue, an `Endpoint` lets an interval double without sending
-/// anything again, up to 5 s, or 1 s as long as nobody is answered; a negotiated one it keeps.
+/// While a crowd waits in one queue, an `Endpoint` lets an interval double without sending anything again, up to 5 s, or 1 s
+/// as long as nobody is answered; a negotiated one it keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Timing {
     /// The first interval, before a round trip was measured. Default 1 s.

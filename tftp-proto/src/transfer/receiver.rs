@@ -279,8 +279,7 @@ impl Receiver {
     /// If DATA is late by now, waits on for it: `true`.
     pub(super) fn wait_on(&mut self, now: Instant, latest: Instant) -> bool {
         let State::Receiving { deadline } = &mut self.state else { return false };
-        let until = if *deadline <= now { self.retry.wait_on(now, latest) } else { None };
-        until.map(|until| *deadline = until).is_some()
+        self.retry.wait_on(now, deadline, latest)
     }
 
     pub(super) const fn measures_round_trip(&self) -> bool {

@@ -273,19 +273,24 @@ impl Retry {
         self.proved.then(|| self.timing.give_up_after.max(negotiated * 3))
     }
 
-    /// The deadline has passed, but the owner is patient, at most until `latest`: until when to wait on, if at all. The larger
+    /// Puts off a deadline that has passed, for an owner who is patient, at most until `latest`: `true`, if at all. The larger
     /// part of the peer's time to answer is left for what is sent again.
-    pub(crate) fn wait_on(&mut self, now: Instant, latest: Instant) -> Option<Instant> {
-        if !self.proved || self.negotiated.is_some() || self.is_out_of_patience(now) {
-            return None;
+    pub(crate) fn wait_on(&mut self, now: Instant, deadline: &mut Instant, latest: Instant) -> bool {
+        if now < *deadline || !self.proved || self.negotiated.is_some() || self.is_out_of_patience(now) {
+            return false;
         }
         let latest = self.patience().map_or(latest, |patience| latest.min(self.silent_since + patience / 4));
-        let deadline = self.deadline(now);
-        if deadline <= latest {
+        let next = self.deadline(now);
+        if next <= latest {
             // Twice as long in all. The round trip that is measured in the end says whether that was too much.
             self.backoff = (self.backoff + 1).min(MAX_DOUBLINGS);
         }
-        Some(deadline.min(latest)).filter(|until| *until > now)
+        let until = next.min(latest);
+        let waits = now < until;
+        if waits {
+            *deadline = until;
+        }
+        waits
     }
 
     /// The deadline has passed.
