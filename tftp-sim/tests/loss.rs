@@ -94,6 +94,26 @@ fn goodput_under_loss_is_what_the_table_says() {
     golden::check("loss", &table());
 }
 
+/// What chance loses is not for long taken for what a receiver cannot take, nor a pause of ours for a long round trip.
+#[test]
+fn no_transfer_is_much_slower_than_most_where_chance_loses() {
+    for (kind, window, most) in [
+        (Kind::Repeating, 16, 3.0),
+        (Kind::Repeating, 64, 3.0),
+        (Kind::Silent, 16, 4.0),
+        (Kind::Silent, 64, 6.0),
+        (Kind::Upload, 16, 3.0),
+        (Kind::Upload, 64, 3.0),
+    ] {
+        let case = case(kind, window);
+        let mut times: Vec<_> = (0..60).map(|seed| time(&case, 50, Duration::from_micros(200), seed)).collect();
+        times.sort_unstable();
+        let (median, slowest) = (times[30], times[59]);
+        println!("{kind:?}, window {window}: {median:?}, and {slowest:?} at most");
+        assert!(slowest <= median.mul_f64(most), "{kind:?}, window {window}: {slowest:?}, where half need {median:?}");
+    }
+}
+
 #[test]
 fn a_loss_of_one_per_cent_is_borne_in_lock_step_and_in_windows() {
     for (kind, window, most) in [

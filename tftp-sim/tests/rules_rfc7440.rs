@@ -251,6 +251,49 @@ fn a_receiver_that_lost_its_ack_acknowledges_the_window_again_at_its_end() {
     }
 }
 
+/// Where the window begins that comes again, the receiver knows from its own ACKs.
+#[test]
+fn a_window_that_comes_again_without_its_first_block_is_acknowledged_at_its_end() {
+    for (mut bench, peer, us) in receivers() {
+        for number in 1..=3 {
+            assert_eq!(bench.say(peer, us, block(number)), NONE);
+        }
+        assert_eq!(bench.say(peer, us, block(4)), [ack(4)]);
+        // That was lost, and so is block 1 when the window comes again.
+        assert_eq!(bench.wait(peer, Duration::from_millis(55)).len(), 0);
+        for number in 2..=3 {
+            assert_eq!(bench.say(peer, us, block(number)), NONE);
+        }
+        assert_eq!(bench.say(peer, us, block(4)), [ack(4)], "nothing else will come");
+        // As after the report of a gap that was lost.
+        assert_eq!(bench.say(peer, us, block(5)), NONE);
+        assert_eq!(bench.say(peer, us, block(7)), [ack(5)], "block 6 is missing");
+        assert_eq!(bench.wait(peer, Duration::from_millis(55)).len(), 0);
+        assert_eq!(bench.say(peer, us, block(6)), NONE);
+        assert_eq!(bench.say(peer, us, block(7)), NONE);
+        assert_eq!(bench.say(peer, us, block(8)), NONE, "the window is that behind ACK 5, up to block 9");
+        assert_eq!(bench.say(peer, us, block(9)), [ack(9)]);
+    }
+}
+
+/// Otherwise its sender would take that for a gap, and go back.
+#[test]
+fn a_block_that_is_late_makes_no_window_end_sooner() {
+    for (mut bench, peer, us) in receivers() {
+        for number in 1..=7 {
+            bench.say(peer, us, block(number));
+        }
+        assert_eq!(bench.say(peer, us, block(8)), [ack(8)]);
+        assert_eq!(bench.wait(peer, Duration::from_millis(55)).len(), 0);
+        // Of the window before the last.
+        assert_eq!(bench.say(peer, us, block(6)), NONE);
+        for number in 9..=11 {
+            assert_eq!(bench.say(peer, us, block(number)), NONE);
+        }
+        assert_eq!(bench.say(peer, us, block(12)), [ack(12)]);
+    }
+}
+
 #[test]
 fn a_receiver_repeats_its_ack_when_a_whole_window_is_lost() {
     for (mut bench, peer, us) in receivers() {

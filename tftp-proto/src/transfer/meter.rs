@@ -59,9 +59,13 @@ impl Meter {
             self.round_trip = Some(self.round_trip.map_or(since_last, |shortest| shortest.min(since_last)));
         }
         let round_trip = self.round_trip();
-        let mut bound = since_start.saturating_sub(round_trip) / u64::from(sample.blocks).max(1);
         // The first answer took some work, too.
         let shorter = round_trip - (round_trip / 8).min(FIRST_ANSWER);
+        if since_start < shorter {
+            // It answers what was sent before.
+            return;
+        }
+        let mut bound = since_start.saturating_sub(round_trip) / u64::from(sample.blocks).max(1);
         if let Some(since) = since_last.saturating_sub(shorter).checked_div(sample.of_last_train) {
             bound = bound.min(since);
         }

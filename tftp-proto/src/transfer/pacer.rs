@@ -9,7 +9,8 @@
 //!
 //! So trains start short and grow with every acknowledgement, until a whole window is one train and nothing is left to
 //! do, or until a train has broken off twice in the same place: a lost datagram breaks off anywhere. From then on trains
-//! are as long and pauses as short as the receiver's room and rate allow.
+//! are as long and pauses as short as the receiver's room and rate allow. Chance may look like that, too, and so does a
+//! crowd: now and then a longer train is tried.
 
 use core::time::Duration;
 
@@ -32,6 +33,10 @@ const SHORT_STRIKES: u8 = 4;
 const WHOLE_STRIKES: u8 = 4;
 /// So many windows in a row must break off before pauses that were thought to be enough are not.
 const BROKEN: u8 = 3;
+/// So many runs pass before it is tried whether trains may be longer after all, and twice as many before the next time.
+const FIRST_REST: u16 = 64;
+/// One that breaks off counts as so many: a pace that suits loses nothing, unless it is chance.
+const BROKEN_RUN: u16 = 4;
 
 /// What is known of the receiver, and where the present window stands.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -51,6 +56,9 @@ pub(super) struct Pacer {
     broke_at: Option<u16>,
     /// How many did so there, one after the other.
     strikes: u8,
+    /// Runs in trains of which longer ones are thought to be too long, before one is tried again, and how many there were.
+    rest: u16,
+    rested: u16,
     /// Timers in a row that ran out.
     timeouts: u8,
     /// Whether anything was ever missing.
@@ -83,10 +91,13 @@ struct Run {
     started: Instant,
     /// The length of its trains.
     step: u16,
-    /// The first block of its last train, when that left, and how much of it is still to be sent.
+    /// The first block of its last train, when that left, when as much of it as has left did, and how much is still to be sent.
     train_start: u64,
+    train_began: Instant,
     sent_at: Instant,
     left: u16,
+    /// The pause behind such a train, in milliseconds.
+    pause: u16,
     /// That train has ended.
     ended: bool,
     /// Its last block was repeated, to show whether the end of the window arrived.
@@ -112,6 +123,8 @@ impl Pacer {
             trial: None,
             broke_at: None,
             strikes: 0,
+            rest: FIRST_REST,
+            rested: 0,
             timeouts: 0,
             lossy: false,
             meter: Meter::default(),
@@ -170,10 +183,10 @@ impl Pacer {
 
     /// Blocks go out from `block` on.
     pub(super) fn begin(&mut self, block: u64) {
-        let Run { started, sent_at, .. } = self.run;
+        let Run { started, sent_at, pause, .. } = self.run;
         let blind = core::mem::take(&mut self.blind);
         let step = self.train;
-        self.run = Run { start: block, step, train_start: block, started, sent_at, blind, ..Run::default() };
+        self.run = Run { start: block, step, train_start: block, started, sent_at, pause, blind, ..Run::default() };
         self.run.left = self.next_train(self.window);
     }
 
@@ -197,6 +210,9 @@ impl Pacer {
         if core::mem::take(&mut run.ended) {
             run.train_start = first;
         }
+        if first == run.train_start {
+            run.train_began = now;
+        }
         run.sent_at = now;
         run.left = run.left.saturating_sub(u16::try_from(count).unwrap_or(u16::MAX));
         let next = first + count as u64;
@@ -210,6 +226,7 @@ impl Pacer {
         run.ended = true;
         self.run.left = self.next_train(self.window.saturating_sub(sent).max(1));
         let longest = WINDOW_PAUSES / self.window.div_ceil(self.run.step.max(1));
+        self.run.pause = self.pause.min(longest);
         let pause = self.next_pause(sent, self.run.left).min(longest);
         Some(now + Duration::from_millis(u64::from(pause.max(1))))
     }
@@ -244,15 +261,26 @@ impl Pacer {
         self.run.asked = true;
     }
 
-    /// After the report of a gap: until when to wait for the receiver to digest the last train.
+    /// After the report of a gap: until when to wait for the receiver to digest the last train, which may have been one that is
+    /// not sent again.
     pub(super) fn hold(&self, now: Instant) -> Option<Instant> {
         match self.stage {
             Stage::Whole { .. } => None,
             Stage::Growing | Stage::Settled | Stage::Fixed => {
-                Some(self.run.sent_at + Duration::from_millis(u64::from(self.pause.max(1))))
+                Some(self.run.sent_at + Duration::from_millis(u64::from(self.pause.max(self.run.pause).max(1))))
                     .filter(|until| *until > now)
             }
         }
+    }
+
+    /// When a block of this run left, or some time before that.
+    pub(super) fn left_at(&self, block: u64) -> Instant {
+        let run = &self.run;
+        if block >= run.train_start {
+            return run.train_began;
+        }
+        let trains = block.saturating_sub(run.start) / u64::from(run.step.max(1));
+        run.started + Duration::from_millis(trains.saturating_mul(u64::from(run.pause)))
     }
 
     /// The answer to the opening came.
@@ -284,6 +312,24 @@ impl Pacer {
             self.lossy = true;
             self.shrink(arrived, proven);
         }
+        if self.stage == Stage::Settled && self.proven + 1 < self.window {
+            self.rested = self.rested.saturating_add(if whole { 1 } else { BROKEN_RUN });
+            if self.rested >= self.rest {
+                self.try_longer();
+            }
+        }
+    }
+
+    /// It may have been chance, or a crowd, that trains broke off in one place: the first longer one decides.
+    fn try_longer(&mut self) {
+        self.rested = 0;
+        self.rest = self.rest.saturating_mul(2);
+        self.stage = Stage::Growing;
+        self.trial = Some(self.proven);
+        self.broke_at = None;
+        self.strikes = 0;
+        self.train = self.proven.saturating_mul(2).clamp(1, self.window - 1);
+        self.pause = self.pause_for(self.train);
     }
 
     fn measure(&mut self, now: Instant, acked: u64, arrived: u16, whole: bool) {

@@ -20,6 +20,9 @@ pub struct Receiver {
     received: u64,
     /// The block after which the sender's present window begins.
     window_base: u64,
+    /// What was acknowledged last, and what before that: behind one of them the sender goes on.
+    acked: u64,
+    acked_before: u64,
     /// An ACK of `received` is to be sent as soon as the owner has room.
     ack_due: bool,
     /// Whether the owner can take another window.
@@ -100,6 +103,8 @@ impl Receiver {
             parameters,
             received: 0,
             window_base: 0,
+            acked: 0,
+            acked_before: 0,
             ack_due: opening,
             room: true,
             gap_reported: false,
@@ -179,6 +184,7 @@ impl Receiver {
             self.state = State::Committing;
             self.ack_due = false;
         } else {
+            self.window_base = self.window_base_of_next();
             //= rfc7440#section-4
             //# The DRCV MUST send to the DSND the ACK of the last data block of the window in order to confirm a
             //# successful data block window reception.
@@ -219,9 +225,20 @@ impl Receiver {
         {
             return DataOutcome::Duplicate;
         }
-        self.window_base = self.window_base.min(block - 1);
+        // Not behind the first block that came: those before it may be lost.
+        let acks = [self.acked, self.acked_before];
+        let base = acks.into_iter().find(|acked| *acked < block).unwrap_or(block - 1);
+        self.window_base = self.window_base.min(base);
         self.ack_due |= block >= self.window_end();
         DataOutcome::Duplicate
+    }
+
+    /// Where the window begins that has the block that came just now. A block that was only late may have put that too far
+    /// back.
+    fn window_base_of_next(&self) -> u64 {
+        let window = u64::from(self.parameters.window_size);
+        let bases = [self.window_base, self.acked_before];
+        bases.into_iter().find(|base| self.received <= base + window).unwrap_or(self.acked)
     }
 
     fn window_end(&self) -> u64 {
@@ -309,6 +326,9 @@ impl Receiver {
         self.ack_due = false;
         // Whoever gets this ACK goes on behind it with a new window.
         self.window_base = self.received;
+        if self.acked < self.received {
+            self.acked_before = core::mem::replace(&mut self.acked, self.received);
+        }
         self.stats.datagrams_sent += 1;
         self.acknowledged_at = Some(now);
         if core::mem::replace(&mut self.acknowledged, true) {

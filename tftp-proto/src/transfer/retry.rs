@@ -73,6 +73,11 @@ impl RoundTrip {
     }
 
     fn add(&mut self, sample: u64) {
+        if sample < self.smoothed / 4 {
+            // A queue is gone: as long as it took to learn of it would be too long to forget it.
+            self.smoothed /= 2;
+            self.variation /= 2;
+        }
         let deviation = self.smoothed.abs_diff(sample);
         self.smoothed = self.smoothed * 7 / 8 + sample / 8;
         self.variation = self.variation * 3 / 4 + deviation / 4;
@@ -174,7 +179,11 @@ impl Retry {
 
     /// A round trip of a datagram that was sent once was no longer than this: what it was is not known.
     pub(crate) fn sample_at_most(&mut self, round_trip: Duration) {
-        self.end_backoff(round_trip);
+        match self.round_trip {
+            // Where every window loses something there is hardly another sample.
+            Some(known) if nanos(round_trip) < known.smoothed => self.sample(round_trip),
+            Some(_) | None => self.end_backoff(round_trip),
+        }
     }
 
     /// An answer came so long after the last copy of what was sent again. If that is about a round trip, it is that copy's
@@ -377,6 +386,32 @@ mod tests {
             retry.sample(ms(800));
         }
         assert!((ms(790)..ms(900)).contains(&retry.interval()), "{:?}", retry.interval());
+    }
+
+    #[test]
+    fn how_long_a_queue_made_the_round_trip_is_soon_forgotten_when_it_is_gone() {
+        let mut retry = Retry::new(Instant::ZERO, Timing::default(), 1);
+        for sample in [100, 900, 1800] {
+            retry.sample(ms(sample));
+        }
+        assert!(retry.interval() >= ms(1800), "{:?}", retry.interval());
+        for _ in 0..6 {
+            retry.sample(ms(1));
+        }
+        assert!(retry.interval() <= ms(200), "{:?}", retry.interval());
+    }
+
+    /// Where every window loses something, its round trip is never known exactly.
+    #[test]
+    fn that_a_round_trip_was_no_longer_is_a_sample_if_it_was_thought_to_be() {
+        let mut retry = Retry::new(Instant::ZERO, Timing::default(), 1);
+        retry.sample(ms(400));
+        retry.sample_at_most(ms(2000));
+        assert_eq!(retry.interval(), ms(1200), "it may be shorter");
+        for _ in 0..8 {
+            retry.sample_at_most(ms(10));
+        }
+        assert!(retry.interval() <= ms(150), "{:?}", retry.interval());
     }
 
     #[test]

@@ -172,6 +172,11 @@ impl<C: AsRef<[u8]>> Sender<C> {
         if acked < self.base {
             return self.handle_repeated_ack(now, acked);
         }
+        let started = self.pacer.as_ref().map_or(self.started, |pacer| {
+            // The report of a gap answers a block behind it, and the pauses before that one are no part of the round trip.
+            let cause = (acked + 2).min(self.next.saturating_sub(1));
+            pacer.left_at(cause).max(self.started)
+        });
         match self.timed.take() {
             // The ACK answers its own block, or reports at once a gap behind it.
             Some((newest, sent_at)) if acked >= newest => {
@@ -181,8 +186,8 @@ impl<C: AsRef<[u8]>> Sender<C> {
                 }
             }
             // What the receiver had of it before the gap that it reported, it has thrown away.
-            _ if acked >= self.doubtful_end => self.retry.sample_at_most(now - self.started),
-            Some(_) | None => self.retry.sample_of_copy(now - self.started),
+            _ if acked >= self.doubtful_end => self.retry.sample_at_most(now - started),
+            Some(_) | None => self.retry.sample_of_copy(now - started),
         }
         // The last block is shorter, and says less of the others.
         if let Some(pacer) = self.pacer.as_mut().filter(|_| acked > 0 && self.blocks.last() != Some(acked)) {

@@ -15,6 +15,8 @@ pub(super) struct Receiving {
     received: u64,
     /// After which block the sender's window begins: at least this one, at most that.
     base: (u64, u64),
+    /// What was acknowledged last, and before that.
+    acked: (u64, u64),
     /// Whether any block of the file has come: then the answer to the request is not repeated.
     heard: bool,
     gap_reported: bool,
@@ -50,6 +52,7 @@ impl Receiving {
             file: Vec::new(),
             received: 0,
             base: (0, 0),
+            acked: (0, 0),
             heard: false,
             gap_reported: false,
             must: true,
@@ -83,15 +86,20 @@ impl Receiving {
                 self.stage = Stage::Complete;
                 self.must = false;
             } else {
+                if next > self.base.1 + window {
+                    // What came again was only late.
+                    self.base.1 = self.acked.0;
+                }
                 self.must |= next >= self.base.1 + window;
                 self.may |= next >= self.base.0 + window;
             }
         } else if let Some(block) = self.terms.block_of(number, oldest..next) {
-            // The sender has gone back, unless this is an echo.
-            self.base.0 = self.base.0.min(block - 1);
+            // The sender has gone back, unless this is an echo: behind an ACK, of which it got one of the last two, if not none.
+            let base = if self.acked.0 < block { self.acked.0 } else { self.acked.1 };
+            self.base.0 = self.base.0.min(base).min(block - 1);
             self.may |= block >= self.base.0 + window;
             if !self.clock.may_be_echo(now, window) {
-                self.base.1 = self.base.1.min(block - 1);
+                self.base.1 = self.base.1.min(base);
                 self.must |= block >= self.base.1 + window;
             }
         }
@@ -127,6 +135,9 @@ impl Receiving {
         assert_eq!(bytes, opening.unwrap_or_else(|| ack(self.last_number())), "{self:?}");
         (self.must, self.may) = (false, false);
         self.base = (self.received, self.received);
+        if self.acked.0 < self.received {
+            self.acked = (self.received, self.acked.0);
+        }
         self.clock.sent(now, false);
     }
 
