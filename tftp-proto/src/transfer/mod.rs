@@ -68,6 +68,7 @@ mod pace;
 mod pacer;
 mod receiver;
 pub(crate) mod retry;
+mod run;
 mod sender;
 
 pub use action::{Abandoned, Ending, Progress, TransferAction};

@@ -16,6 +16,7 @@ use core::time::Duration;
 
 use super::meter::{Meter, Sample};
 use super::pace::{MAX_PAUSE, Means, Pace, SHORT, pause_for, whole_millis};
+use super::run::Run;
 use crate::Instant;
 use crate::config::Pacing;
 
@@ -81,29 +82,6 @@ enum Stage {
     Whole { confirmed: bool },
     /// A known receiver: trains never grow.
     Fixed,
-}
-
-/// What was sent since the last acknowledgement or timer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-struct Run {
-    /// Its first block, and when that left.
-    start: u64,
-    started: Instant,
-    /// The length of its trains.
-    step: u16,
-    /// The first block of its last train, when that left, when as much of it as has left did, and how much is still to be sent.
-    train_start: u64,
-    train_began: Instant,
-    sent_at: Instant,
-    left: u16,
-    /// The pause behind such a train, in milliseconds.
-    pause: u16,
-    /// That train has ended.
-    ended: bool,
-    /// Its last block was repeated, to show whether the end of the window arrived.
-    asked: bool,
-    /// It repeats what a timer gave up, of which more may have arrived than was acknowledged: nothing is learned.
-    blind: bool,
 }
 
 impl Pacer {
@@ -273,14 +251,9 @@ impl Pacer {
         }
     }
 
-    /// When a block of this run left, or some time before that.
-    pub(super) fn left_at(&self, block: u64) -> Instant {
-        let run = &self.run;
-        if block >= run.train_start {
-            return run.train_began;
-        }
-        let trains = block.saturating_sub(run.start) / u64::from(run.step.max(1));
-        run.started + Duration::from_millis(trains.saturating_mul(u64::from(run.pause)))
+    /// What was sent since the last acknowledgement or timer.
+    pub(super) const fn run(&self) -> &Run {
+        &self.run
     }
 
     /// The answer to the opening came.

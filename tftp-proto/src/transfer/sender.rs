@@ -175,7 +175,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
         let started = self.pacer.as_ref().map_or(self.started, |pacer| {
             // The report of a gap answers a block behind it, and the pauses before that one are no part of the round trip.
             let cause = (acked + 2).min(self.next.saturating_sub(1));
-            pacer.left_at(cause).max(self.started)
+            pacer.run().left_at(cause).max(self.started)
         });
         match self.timed.take() {
             // The ACK answers its own block, or reports at once a gap behind it.
