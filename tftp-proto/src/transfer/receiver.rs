@@ -37,6 +37,8 @@ pub struct Receiver {
     acknowledged_at: Option<Instant>,
     /// Whether DATA has come: the peer has our answer to its request, so that is not repeated.
     heard: bool,
+    /// Blocks have come in order, and the deadline is still that before them: it is set once for all that come together.
+    renew_deadline: bool,
     state: State,
     retry: Retry,
     stats: Stats,
@@ -112,6 +114,7 @@ impl Receiver {
             acknowledged: false,
             acknowledged_at: None,
             heard: false,
+            renew_deadline: false,
             state: State::Receiving { deadline },
             retry,
             stats: Stats::default(),
@@ -189,7 +192,7 @@ impl Receiver {
             //# The DRCV MUST send to the DSND the ACK of the last data block of the window in order to confirm a
             //# successful data block window reception.
             self.ack_due |= self.received >= self.window_end();
-            self.state = State::Receiving { deadline: self.retry.deadline(now) };
+            self.renew_deadline = true;
         }
         DataOutcome::InOrder { last }
     }
@@ -256,6 +259,7 @@ impl Receiver {
         if room && let State::Holding { since } = self.state {
             self.retry.resume(now - since);
             self.state = State::Receiving { deadline: self.retry.deadline(now) };
+            self.renew_deadline = false;
         }
     }
 
@@ -275,6 +279,7 @@ impl Receiver {
 
     /// Time has passed. Early and repeated calls change nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.renew_deadline();
         match self.state {
             State::Receiving { deadline } if deadline <= now => match self.retry.expired(now) {
                 //= rfc1350#section-7
@@ -295,12 +300,21 @@ impl Receiver {
 
     /// If DATA is late by now, waits on for it: `true`.
     pub(super) fn wait_on(&mut self, now: Instant, latest: Instant) -> bool {
+        self.renew_deadline();
         let State::Receiving { deadline } = &mut self.state else { return false };
         self.retry.wait_on(now, deadline, latest)
     }
 
     pub(super) const fn measures_round_trip(&self) -> bool {
         self.timed.is_some()
+    }
+
+    fn renew_deadline(&mut self) {
+        if core::mem::take(&mut self.renew_deadline)
+            && let State::Receiving { deadline } = &mut self.state
+        {
+            *deadline = self.retry.deadline(self.retry.last_progress());
+        }
     }
 
     /// The next thing to do.
@@ -313,6 +327,7 @@ impl Receiver {
         } else if self.ack_due {
             return self.acknowledge(now);
         }
+        self.renew_deadline();
         match self.state {
             State::Receiving { deadline } => ReceiverAction::Wait(Some(deadline)),
             State::Holding { .. } | State::Committing => ReceiverAction::Wait(None),
@@ -337,8 +352,9 @@ impl Receiver {
         } else {
             self.timed = Some(now);
         }
-        if let State::Receiving { .. } = self.state {
-            self.state = State::Receiving { deadline: self.retry.deadline(now) };
+        if let State::Receiving { deadline } = &mut self.state {
+            *deadline = self.retry.deadline(now);
+            self.renew_deadline = false;
         }
         if !self.heard {
             return ReceiverAction::Opening;
