@@ -111,6 +111,7 @@ pub struct Transfer<C> {
     known: Option<Pace>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "without an allocator there is no box for it")]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Machine<C> {
     Asking(Handshake),

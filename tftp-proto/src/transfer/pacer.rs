@@ -223,7 +223,7 @@ impl Pacer {
     /// How long to wait for the ACK of a window before its last block goes out again: only when, for the first time, a whole
     /// window was sent at once, because nothing follows then that would show the loss of its end.
     fn patience(&self, sent: u16) -> Option<Duration> {
-        let trying = self.stage == Stage::Whole { confirmed: false } && self.proven + 1 == self.window;
+        let trying = self.stage == Stage::Whole { confirmed: false } && self.proven == self.window - 1;
         if !trying || self.run.asked || sent < self.window {
             return None;
         }
@@ -285,7 +285,7 @@ impl Pacer {
             self.lossy = true;
             self.shrink(arrived, proven);
         }
-        if self.stage == Stage::Settled && self.proven + 1 < self.window {
+        if self.stage == Stage::Settled && self.proven < self.window - 1 {
             self.rested = self.rested.saturating_add(if whole { 1 } else { BROKEN_RUN });
             if self.rested >= self.rest {
                 self.try_longer();
@@ -333,7 +333,7 @@ impl Pacer {
                 self.broke_at = None;
                 self.news |= !confirmed;
             }
-            Stage::Growing if self.proven + 1 >= self.window => self.stage = Stage::Whole { confirmed: false },
+            Stage::Growing if self.proven >= self.window - 1 => self.stage = Stage::Whole { confirmed: false },
             Stage::Growing if self.doubts() && self.means().is_some_and(|means| means.are_enough()) => {
                 self.trial = None;
                 self.settle(self.proven);
@@ -394,7 +394,7 @@ impl Pacer {
             }
             Stage::Whole { confirmed } => {
                 let strikes = self.strike(arrived);
-                let tried = self.proven + 1 == self.window;
+                let tried = self.proven == self.window - 1;
                 if !confirmed && tried && arrived >= proven && strikes >= STRIKES {
                     self.settle(self.proven);
                 } else if strikes >= if confirmed { WHOLE_STRIKES } else { STRIKES } {
@@ -443,7 +443,7 @@ impl Pacer {
             }
             Stage::Growing if self.run.step > self.proven && again => self.settle(self.proven),
             Stage::Growing if self.run.step > self.proven => self.retreat(),
-            Stage::Whole { confirmed: false } if self.proven + 1 == self.window => self.settle(self.proven),
+            Stage::Whole { confirmed: false } if self.proven == self.window - 1 => self.settle(self.proven),
             Stage::Whole { confirmed } if !confirmed || again => self.start_again(),
             Stage::Growing | Stage::Settled if again => {
                 self.stage = Stage::Growing;

@@ -20,7 +20,7 @@ pub struct Receiver {
     received: u64,
     /// The block after which the sender's present window begins.
     window_base: u64,
-    /// What was acknowledged last, and what before that: behind one of them the sender goes on.
+    /// What was acknowledged last, and what before that: behind one of them the sender goes on, if not both were lost.
     acked: u64,
     acked_before: u64,
     /// An ACK of `received` is to be sent as soon as the owner has room.
@@ -218,7 +218,8 @@ impl Receiver {
     /// with us in ever more copies.
     fn handle_duplicate(&mut self, now: Instant, block: u64) -> DataOutcome {
         self.stats.ignored += 1;
-        let quiet = if self.parameters.window_size > 1 {
+        let window = u64::from(self.parameters.window_size);
+        let quiet = if window > 1 {
             self.retry.round_trip().map(|round_trip| (round_trip * QUIET_ROUND_TRIPS).min(MAX_QUIET))
         } else {
             self.retry.round_trip().filter(|_| self.acknowledged)
@@ -228,9 +229,14 @@ impl Receiver {
         {
             return DataOutcome::Duplicate;
         }
-        // Not behind the first block that came: those before it may be lost.
-        let acks = [self.acked, self.acked_before];
-        let base = acks.into_iter().find(|acked| *acked < block).unwrap_or(block - 1);
+        // It need not begin with this block: those before it may be lost.
+        let base = match (self.acked, self.acked_before) {
+            (last, _) if last < block => last,
+            // A sender that was there could not have sent what came since: the block was only late.
+            (_, before) if before < block && self.received > before + window => return DataOutcome::Duplicate,
+            (_, before) if before < block => before,
+            _ => block - 1,
+        };
         self.window_base = self.window_base.min(base);
         self.ack_due |= block >= self.window_end();
         DataOutcome::Duplicate

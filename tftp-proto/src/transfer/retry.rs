@@ -62,19 +62,25 @@ struct RoundTrip {
     variation: u64,
     /// The shortest sample: how far away the peer is, whatever it had to do meanwhile.
     shortest: u64,
+    /// Samples in a row that were much shorter.
+    short: u8,
 }
+
+/// So many much shorter samples in a row are not those of a path on which every other one is long.
+const SHORT_IN_A_ROW: u8 = 4;
 
 /// The longest sample: decades, and there is room to count with it.
 const LONGEST: u64 = u64::MAX / BRIEF_ROUND_TRIPS;
 
 impl RoundTrip {
     const fn first(sample: u64) -> Self {
-        Self { smoothed: sample, variation: sample / 2, shortest: sample }
+        Self { smoothed: sample, variation: sample / 2, shortest: sample, short: 0 }
     }
 
     fn add(&mut self, sample: u64) {
-        if sample < self.smoothed / 4 {
-            // A queue is gone: as long as it took to learn of it would be too long to forget it.
+        self.short = if sample < self.smoothed / 4 { self.short.saturating_add(1) } else { 0 };
+        if self.short >= SHORT_IN_A_ROW {
+            // A queue is gone. To forget it as slowly as it was learned would take too long.
             self.smoothed /= 2;
             self.variation /= 2;
         }
@@ -177,11 +183,12 @@ impl Retry {
         }
     }
 
-    /// A round trip of a datagram that was sent once was no longer than this: what it was is not known.
-    pub(crate) fn sample_at_most(&mut self, round_trip: Duration) {
+    /// A round trip of a datagram that was sent once was no longer than this: what it was is not known. It surely was no longer
+    /// than `surely`, even if what was sent before it was still under way.
+    pub(crate) fn sample_at_most(&mut self, round_trip: Duration, surely: Duration) {
         match self.round_trip {
             // Where every window loses something there is hardly another sample.
-            Some(known) if nanos(round_trip) < known.smoothed => self.sample(round_trip),
+            Some(known) if nanos(surely) < known.smoothed => self.sample(surely),
             Some(_) | None => self.end_backoff(round_trip),
         }
     }
@@ -395,10 +402,21 @@ mod tests {
             retry.sample(ms(sample));
         }
         assert!(retry.interval() >= ms(1800), "{:?}", retry.interval());
-        for _ in 0..6 {
+        for _ in 0..9 {
             retry.sample(ms(1));
         }
         assert!(retry.interval() <= ms(200), "{:?}", retry.interval());
+    }
+
+    #[test]
+    fn a_round_trip_that_is_long_every_third_time_is_waited_for() {
+        let mut retry = Retry::new(Instant::ZERO, Timing::default(), 1);
+        for round in 0..100 {
+            for sample in [1000, 30, 30] {
+                assert!(round == 0 || retry.interval() >= ms(1000), "{:?}", retry.interval());
+                retry.sample(ms(sample));
+            }
+        }
     }
 
     /// Where every window loses something, its round trip is never known exactly.
@@ -406,10 +424,10 @@ mod tests {
     fn that_a_round_trip_was_no_longer_is_a_sample_if_it_was_thought_to_be() {
         let mut retry = Retry::new(Instant::ZERO, Timing::default(), 1);
         retry.sample(ms(400));
-        retry.sample_at_most(ms(2000));
+        retry.sample_at_most(ms(2000), ms(2000));
         assert_eq!(retry.interval(), ms(1200), "it may be shorter");
         for _ in 0..8 {
-            retry.sample_at_most(ms(10));
+            retry.sample_at_most(ms(1), ms(10));
         }
         assert!(retry.interval() <= ms(150), "{:?}", retry.interval());
     }

@@ -30,6 +30,9 @@ pub(super) struct Run {
 impl Run {
     /// When a block of this run left, or some time before that.
     pub(super) fn left_at(&self, block: u64) -> Instant {
+        if self.asked {
+            return self.started;
+        }
         if block >= self.train_start {
             return self.train_began;
         }

@@ -37,6 +37,8 @@ pub struct Sender<C> {
     timed: Option<(u64, Instant)>,
     /// When blocks began to go out behind the last ACK or timer.
     started: Instant,
+    /// The same for those before that.
+    started_before: Instant,
     /// Blocks before this one went out again without the report of a gap: which copy an ACK answers is not known.
     doubtful_end: u64,
     state: State,
@@ -134,6 +136,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
             echo_expected: false,
             timed: None,
             started: retry.last_progress(),
+            started_before: retry.last_progress(),
             doubtful_end: 0,
             state: State::Sending,
             pacer: None,
@@ -172,11 +175,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
         if acked < self.base {
             return self.handle_repeated_ack(now, acked);
         }
-        let started = self.pacer.as_ref().map_or(self.started, |pacer| {
-            // The report of a gap answers a block behind it, and the pauses before that one are no part of the round trip.
-            let cause = (acked + 2).min(self.next.saturating_sub(1));
-            pacer.run().left_at(cause).max(self.started)
-        });
+        let left = self.left_at(acked);
         match self.timed.take() {
             // The ACK answers its own block, or reports at once a gap behind it.
             Some((newest, sent_at)) if acked >= newest => {
@@ -186,8 +185,8 @@ impl<C: AsRef<[u8]>> Sender<C> {
                 }
             }
             // What the receiver had of it before the gap that it reported, it has thrown away.
-            _ if acked >= self.doubtful_end => self.retry.sample_at_most(now - started),
-            Some(_) | None => self.retry.sample_of_copy(now - started),
+            _ if acked >= self.doubtful_end => self.retry.sample_at_most(now - left, now - self.started_before),
+            Some(_) | None => self.retry.sample_of_copy(now - left),
         }
         // The last block is shorter, and says less of the others.
         if let Some(pacer) = self.pacer.as_mut().filter(|_| acked > 0 && self.blocks.last() != Some(acked)) {
@@ -210,6 +209,18 @@ impl<C: AsRef<[u8]>> Sender<C> {
             self.spare_the_receiver(now);
         }
         outcome
+    }
+
+    /// When what the ACK of `acked` answers left the last time, at the latest.
+    fn left_at(&self, acked: u64) -> Instant {
+        if acked >= self.next {
+            // It did not since the last ACK or timer.
+            return self.started_before;
+        }
+        self.pacer.as_ref().map_or(self.started, |pacer| {
+            // The report of a gap answers a block behind it, and the pauses before that one are no part of the round trip.
+            pacer.run().left_at((acked + 2).min(self.next - 1)).max(self.started)
+        })
     }
 
     /// An ACK of the block before the window. RFC 1123 §4.2.3.1: in lock-step it must never cause DATA. With a
@@ -440,7 +451,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
         let repeated = self.sent_end.min(end).saturating_sub(self.next);
         self.stats.retransmissions += repeated;
         if self.next == self.base {
-            self.started = now;
+            self.started_before = core::mem::replace(&mut self.started, now);
         }
         self.timed = match self.timed {
             _ if repeated == count => None,

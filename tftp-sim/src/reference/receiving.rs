@@ -95,10 +95,11 @@ impl Receiving {
             }
         } else if let Some(block) = self.terms.block_of(number, oldest..next) {
             // The sender has gone back, unless this is an echo: behind an ACK, of which it got one of the last two, if not none.
+            // Where it could not have sent what came since, the block was only late.
             let base = if self.acked.0 < block { self.acked.0 } else { self.acked.1 };
             self.base.0 = self.base.0.min(base).min(block - 1);
             self.may |= block >= self.base.0 + window;
-            if !self.clock.may_be_echo(now, window) {
+            if !self.clock.may_be_echo(now, window) && self.received <= base + window {
                 self.base.1 = self.base.1.min(base);
                 self.must |= block >= self.base.1 + window;
             }
