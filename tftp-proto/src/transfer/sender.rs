@@ -211,7 +211,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
         outcome
     }
 
-    /// When what the ACK of `acked` answers left the last time, at the latest.
+    /// When the last copy left of what the ACK of `acked` answers, or some time before that.
     fn left_at(&self, acked: u64) -> Instant {
         if acked >= self.next {
             // It did not since the last ACK or timer.
