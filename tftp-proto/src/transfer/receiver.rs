@@ -31,8 +31,6 @@ pub struct Receiver {
     gap_reported: bool,
     /// When an ACK was sent that has not been answered: its answer gives a round trip sample.
     timed: Option<Instant>,
-    /// Whether an ACK of `received` was sent before.
-    acknowledged: bool,
     /// When the last ACK was sent.
     acknowledged_at: Option<Instant>,
     /// Whether DATA has come: the peer has our answer to its request, so that is not repeated.
@@ -111,7 +109,6 @@ impl Receiver {
             room: true,
             gap_reported: false,
             timed: None,
-            acknowledged: false,
             acknowledged_at: None,
             heard: false,
             renew_deadline: false,
@@ -169,7 +166,6 @@ impl Receiver {
             return DataOutcome::TooLong;
         }
         self.received += 1;
-        self.acknowledged = false;
         self.gap_reported = false;
         if let Some(sent_at) = self.timed.take() {
             self.retry.sample(now - sent_at);
@@ -222,7 +218,7 @@ impl Receiver {
         let quiet = if window > 1 {
             self.retry.round_trip().map(|round_trip| (round_trip * QUIET_ROUND_TRIPS).min(MAX_QUIET))
         } else {
-            self.retry.round_trip().filter(|_| self.acknowledged)
+            self.retry.round_trip().filter(|_| self.is_acknowledged())
         };
         if let (Some(sent), Some(quiet)) = (self.acknowledged_at, quiet)
             && now - sent < quiet
@@ -315,6 +311,11 @@ impl Receiver {
         self.timed.is_some()
     }
 
+    /// Whether an ACK of `received` was sent before.
+    const fn is_acknowledged(&self) -> bool {
+        self.acknowledged_at.is_some() && self.acked == self.received
+    }
+
     fn renew_deadline(&mut self) {
         if core::mem::take(&mut self.renew_deadline)
             && let State::Receiving { deadline } = &mut self.state
@@ -345,6 +346,7 @@ impl Receiver {
 
     fn acknowledge(&mut self, now: Instant) -> ReceiverAction {
         self.ack_due = false;
+        let again = self.is_acknowledged();
         // Whoever gets this ACK goes on behind it with a new window.
         self.window_base = self.received;
         if self.acked < self.received {
@@ -352,7 +354,7 @@ impl Receiver {
         }
         self.stats.datagrams_sent += 1;
         self.acknowledged_at = Some(now);
-        if core::mem::replace(&mut self.acknowledged, true) {
+        if again {
             self.stats.retransmissions += 1;
             self.timed = None;
         } else {
