@@ -175,7 +175,6 @@ impl<C: AsRef<[u8]>> Sender<C> {
         if acked < self.base {
             return self.handle_repeated_ack(now, acked);
         }
-        let left = self.left_at(acked);
         match self.timed.take() {
             // The ACK answers its own block, or reports at once a gap behind it.
             Some((newest, sent_at)) if acked >= newest => {
@@ -185,8 +184,10 @@ impl<C: AsRef<[u8]>> Sender<C> {
                 }
             }
             // What the receiver had of it before the gap that it reported, it has thrown away.
-            _ if acked >= self.doubtful_end => self.retry.sample_at_most(now - left, now - self.started_before),
-            Some(_) | None => self.retry.sample_of_copy(now - left),
+            _ if acked >= self.doubtful_end => {
+                self.retry.sample_at_most(now - self.left_at(acked), now - self.started_before);
+            }
+            Some(_) | None => self.retry.sample_of_copy(now - self.left_at(acked)),
         }
         // The last block is shorter, and says less of the others.
         if let Some(pacer) = self.pacer.as_mut().filter(|_| acked > 0 && self.blocks.last() != Some(acked)) {
