@@ -57,7 +57,7 @@ fn storm(window: u16, windows: u64, round_trip: Duration, loss: u32, seed: u64) 
 fn a_crowd_whose_round_trip_outgrows_the_timers_does_not_drown_in_copies() {
     // With windows: what was seen, and half as much again. The clients' timers run out, too.
     for (window, windows, millis, most) in
-        [(1, 20, 500, 1.01), (1, 20, 3000, 1.01), (16, 12, 500, 1.8), (16, 12, 3000, 4.6), (64, 6, 1000, 3.0)]
+        [(1, 20, 500, 1.01), (1, 20, 3000, 1.01), (16, 12, 500, 1.8), (16, 12, 3000, 3.3), (64, 6, 1000, 3.0)]
     {
         let (sent, time) = storm(window, windows, Duration::from_millis(millis), 0, 1);
         println!("window {window:>2}, round trip {millis:>4} ms: {sent:.2} per datagram needed, {time:.2} of the time");
@@ -71,6 +71,6 @@ fn a_crowd_on_a_link_that_loses_is_served_to_the_last() {
     for seed in 1..=4 {
         let (sent, time) = storm(16, 20, Duration::from_secs(2), 50, seed);
         println!("seed {seed}: {sent:.2} per datagram needed, {time:.2} of the time");
-        assert!(sent <= 4.5, "seed {seed}: {sent} for each datagram that was needed");
+        assert!(sent <= 3.6, "seed {seed}: {sent} for each datagram that was needed");
     }
 }

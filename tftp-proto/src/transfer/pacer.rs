@@ -34,10 +34,9 @@ const SHORT_STRIKES: u8 = 4;
 const WHOLE_STRIKES: u8 = 4;
 /// So many windows in a row must break off before pauses that were thought to be enough are not.
 const BROKEN: u8 = 3;
-/// So many runs pass before it is tried whether trains may be longer after all, and twice as many before the next time.
-const FIRST_REST: u16 = 64;
-/// One that breaks off counts as so many: a pace that suits loses nothing, unless it is chance.
-const BROKEN_RUN: u16 = 4;
+/// So many runs must break off after a quarter of a window before it is tried whether trains may be longer after all, and twice
+/// as many before the next time: a pace that suits loses nothing, one that does not loses soon, and chance anywhere.
+const FIRST_REST: u16 = 16;
 
 /// What is known of the receiver, and where the present window stands.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -57,9 +56,10 @@ pub(super) struct Pacer {
     broke_at: Option<u16>,
     /// How many did so there, one after the other.
     strikes: u8,
-    /// Runs in trains of which longer ones are thought to be too long, before one is tried again, and how many there were.
+    /// Runs that chance seems to have broken off, while longer trains were thought to be too long, and how many there must be
+    /// before one is tried again.
+    by_chance: u16,
     rest: u16,
-    rested: u16,
     /// Timers in a row that ran out.
     timeouts: u8,
     /// Whether anything was ever missing.
@@ -101,8 +101,8 @@ impl Pacer {
             trial: None,
             broke_at: None,
             strikes: 0,
+            by_chance: 0,
             rest: FIRST_REST,
-            rested: 0,
             timeouts: 0,
             lossy: false,
             meter: Meter::default(),
@@ -161,10 +161,10 @@ impl Pacer {
 
     /// Blocks go out from `block` on.
     pub(super) fn begin(&mut self, block: u64) {
-        let Run { started, sent_at, pause, .. } = self.run;
+        let Run { started, sent_at, .. } = self.run;
         let blind = core::mem::take(&mut self.blind);
         let step = self.train;
-        self.run = Run { start: block, step, train_start: block, started, sent_at, pause, blind, ..Run::default() };
+        self.run = Run { start: block, step, train_start: block, started, sent_at, blind, ..Run::default() };
         self.run.left = self.next_train(self.window);
     }
 
@@ -239,13 +239,12 @@ impl Pacer {
         self.run.asked = true;
     }
 
-    /// After the report of a gap: until when to wait for the receiver to digest the last train, which may have been one that is
-    /// not sent again.
+    /// After the report of a gap: until when to wait for the receiver to digest the last train.
     pub(super) fn hold(&self, now: Instant) -> Option<Instant> {
         match self.stage {
             Stage::Whole { .. } => None,
             Stage::Growing | Stage::Settled | Stage::Fixed => {
-                Some(self.run.sent_at + Duration::from_millis(u64::from(self.pause.max(self.run.pause).max(1))))
+                Some(self.run.sent_at + Duration::from_millis(u64::from(self.pause.max(1))))
                     .filter(|until| *until > now)
             }
         }
@@ -285,9 +284,10 @@ impl Pacer {
             self.lossy = true;
             self.shrink(arrived, proven);
         }
-        if self.stage == Stage::Settled && self.proven < self.window - 1 {
-            self.rested = self.rested.saturating_add(if whole { 1 } else { BROKEN_RUN });
-            if self.rested >= self.rest {
+        let by_chance = !whole && arrived >= self.window / 4;
+        if by_chance && self.stage == Stage::Settled && self.proven < self.window - 1 {
+            self.by_chance = self.by_chance.saturating_add(1);
+            if self.by_chance >= self.rest {
                 self.try_longer();
             }
         }
@@ -295,7 +295,7 @@ impl Pacer {
 
     /// It may have been chance, or a crowd, that trains broke off in one place: the first longer one decides.
     fn try_longer(&mut self) {
-        self.rested = 0;
+        self.by_chance = 0;
         self.rest = self.rest.saturating_mul(2);
         self.stage = Stage::Growing;
         self.trial = Some(self.proven);
