@@ -276,6 +276,24 @@ fn a_window_that_comes_again_without_its_first_block_is_acknowledged_at_its_end(
     }
 }
 
+/// Where that ACK was lost, and the same block once more, the window would come until it is not.
+#[test]
+fn a_gap_is_reported_again_when_the_window_comes_again() {
+    for (mut bench, peer, us) in receivers() {
+        assert_eq!(bench.say(peer, us, block(1)), NONE);
+        assert_eq!(bench.say(peer, us, block(3)), [ack(1)]);
+        assert_eq!(bench.say(peer, us, block(4)), NONE, "once");
+        assert_eq!(bench.wait(peer, Duration::from_millis(55)).len(), 0);
+        assert_eq!(bench.say(peer, us, block(1)), NONE);
+        assert_eq!(bench.say(peer, us, block(3)), [ack(1)], "it is missing again");
+        assert_eq!(bench.say(peer, us, block(4)), NONE, "once");
+        assert_eq!(bench.say(peer, us, block(2)), NONE);
+        assert_eq!(bench.say(peer, us, block(3)), NONE);
+        assert_eq!(bench.say(peer, us, block(4)), NONE, "the window is that behind ACK 1");
+        assert_eq!(bench.say(peer, us, block(5)), [ack(5)]);
+    }
+}
+
 /// Otherwise its sender would take that for a gap, and go back.
 #[test]
 fn a_block_that_is_late_makes_no_window_end_sooner() {

@@ -193,7 +193,8 @@ impl Receiver {
         DataOutcome::InOrder { last }
     }
 
-    /// A block is missing: report the last one in order, once, at once (RFC 7440 §4).
+    /// A block is missing: report the last one in order, at once, and once until it comes, or one that came before does again
+    /// (RFC 7440 §4).
     fn handle_gap(&mut self) -> DataOutcome {
         self.stats.ignored += 1;
         //= rfc7440#section-4
@@ -233,6 +234,8 @@ impl Receiver {
             (_, before) if before < block => before,
             _ => block - 1,
         };
+        // A report of a gap that has left was lost. Nothing else tells the sender if the block is missing once more.
+        self.gap_reported &= self.ack_due;
         self.window_base = self.window_base.min(base);
         self.ack_due |= block >= self.window_end();
         DataOutcome::Duplicate

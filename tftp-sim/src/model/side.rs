@@ -47,8 +47,19 @@ pub(super) struct Side {
     pub(super) acked: u16,
     /// Whether the peer has said anything.
     pub(super) heard: bool,
-    /// A block is missing, and the peer was told.
-    pub(super) gap_told: bool,
+    /// Whether the peer was told that a block is missing.
+    pub(super) gap: Gap,
+}
+
+/// What the peer knows of a block that is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Gap {
+    /// Nothing.
+    Untold,
+    /// It was told.
+    Told,
+    /// It was told, and has sent a block that is not missing since: perhaps it did not hear that.
+    Doubtful,
 }
 
 /// What a side did.
@@ -111,7 +122,7 @@ impl Side {
             committed: false,
             acked: 0,
             heard: false,
-            gap_told: false,
+            gap: Gap::Untold,
         }
     }
 
@@ -139,13 +150,17 @@ impl Side {
         match input {
             Input::Packet(_) => {
                 reaction.moved = side.take(scenario, bytes)?;
-                side.gap_told =
-                    side.got == self.got && (self.gap_told || rules::is_behind_a_gap(scenario, self, bytes));
+                side.gap = match self.gap {
+                    _ if side.got != self.got => Gap::Untold,
+                    _ if rules::is_behind_a_gap(scenario, self, bytes) => Gap::Told,
+                    Gap::Told if rules::is_old(scenario, self, bytes) => Gap::Doubtful,
+                    gap => gap,
+                };
             }
             Input::Repeat => side.transfer.repeat_answer(),
             Input::Expire => {
                 side.now = side.deadline.ok_or("no deadline to come")?;
-                side.gap_told = false;
+                side.gap = Gap::Untold;
                 let before = (side.transfer.stats().timeouts, side.is_dallying());
                 side.transfer.handle_timeout(side.now);
                 let has_sender = side.transfer.sender().is_some();

@@ -20,6 +20,8 @@ pub(super) struct Receiving {
     /// Whether any block of the file has come: then the answer to the request is not repeated.
     heard: bool,
     gap_reported: bool,
+    /// The window may have come again since, but that may have been an echo: then its gap may be reported again.
+    gap_doubtful: bool,
     /// An ACK must leave.
     must: bool,
     /// An ACK may leave.
@@ -55,6 +57,7 @@ impl Receiving {
             acked: (0, 0),
             heard: false,
             gap_reported: false,
+            gap_doubtful: false,
             must: true,
             may: false,
             stage: Stage::Receiving,
@@ -72,6 +75,7 @@ impl Receiving {
             self.heard = true;
             if block > next {
                 self.must |= !self.gap_reported;
+                self.may |= std::mem::take(&mut self.gap_doubtful);
                 self.gap_reported = true;
                 return Heard::Fine;
             }
@@ -80,7 +84,7 @@ impl Receiving {
             }
             self.received = next;
             self.file.extend_from_slice(payload);
-            self.gap_reported = false;
+            (self.gap_reported, self.gap_doubtful) = (false, false);
             self.clock.progress(now);
             if payload.len() < self.terms.block {
                 self.stage = Stage::Complete;
@@ -99,8 +103,11 @@ impl Receiving {
             let base = if self.acked.0 < block { self.acked.0 } else { self.acked.1 };
             self.base.0 = self.base.0.min(base).min(block - 1);
             self.may |= block >= self.base.0 + window;
+            self.gap_doubtful = true;
             if !self.clock.may_be_echo(now, window) && self.received <= base + window {
                 self.base.1 = self.base.1.min(base);
+                // It was lost only if it has left.
+                self.gap_reported &= self.must || self.may;
                 self.must |= block >= self.base.1 + window;
             }
         }
@@ -127,7 +134,6 @@ impl Receiving {
 
     /// A datagram leaves.
     pub(super) fn sent(&mut self, now: Time, bytes: &[u8]) {
-        assert_ne!(self.stage, Stage::Complete, "an answer before the file is safe: {self:?}");
         if !self.must && !self.may {
             self.clock.expire(now);
             self.gap_reported = false;
