@@ -17,7 +17,8 @@ pub struct Timing {
     pub initial_timeout: Duration,
     /// The shortest interval once a round trip was measured. Default 60 ms: in lock-step every loss costs it.
     pub min_timeout: Duration,
-    /// The longest interval that doubling leads to. Default 5 s; a longer negotiated timeout stands above it.
+    /// The longest interval that doubling leads to. Default 5.5 s: for so long a peer is left alone that has not answered
+    /// six copies, because some ask by themselves only after 5 s of silence. A longer negotiated timeout stands above it.
     pub max_timeout: Duration,
     /// A peer that has answered is given up after this long without progress. Default 30 s; at least three times
     /// a negotiated timeout.
@@ -36,7 +37,7 @@ impl Default for Timing {
         Self {
             initial_timeout: Duration::from_secs(1),
             min_timeout: Duration::from_millis(60),
-            max_timeout: Duration::from_secs(5),
+            max_timeout: Duration::from_millis(5500),
             give_up_after: Duration::from_secs(30),
             max_retries: None,
             unproved_retries: 4,

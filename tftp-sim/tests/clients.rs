@@ -362,6 +362,29 @@ fn curl_fails_on_a_tsize_of_0_and_does_not_see_one() {
     bench.rest();
 }
 
+/// When its ACK is lost, it answers the first copy. Each further one it ignores, and starts its timer of 5 s anew.
+#[test]
+fn atftp_asks_again_only_when_it_is_left_alone_for_5_s() {
+    for (window, options) in [(1, &[][..]), (4, &[("windowsize", "4")][..])] {
+        let mut bench = Bench::server();
+        bench.store().insert("f", content::bytes(1, 10_000));
+        let (tid, _) = bench.request(PEER, rrq("f", "octet", options));
+        if window > 1 {
+            assert_eq!(bench.say(PEER, tid, ack(0)).len(), 4);
+        }
+        assert_eq!(bench.say(PEER, tid, ack(window)).len(), usize::from(window));
+        // What it says now does not arrive.
+        let (mut silence, mut stall) = (Duration::ZERO, Duration::ZERO);
+        while silence < Duration::from_secs(5) {
+            let step = Duration::from_millis(20);
+            silence = if bench.wait(PEER, step).is_empty() { silence + step } else { Duration::ZERO };
+            stall += step;
+            assert!(stall < Duration::from_millis(9500), "it stands still for {stall:?}");
+        }
+        assert_eq!(bench.say(PEER, tid, ack(2 * window)).len(), usize::from(window));
+    }
+}
+
 #[test]
 fn phones_pause_while_they_write_flash_and_never_send_the_last_ack() {
     let file = content::bytes(1, 1500);

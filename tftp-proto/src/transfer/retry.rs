@@ -20,6 +20,11 @@ const SHORTEST_DALLY: Duration = Duration::from_millis(1);
 const MAX_CARRIED: u32 = 4;
 /// Doublings at most.
 const MAX_DOUBLINGS: u32 = 16;
+/// Copies in a row without an answer, after which the peer is left alone for a while. atftp answers one copy and then none, and
+/// starts its timer of 5 s anew with each: only when that runs out, it repeats an ACK that was lost.
+const LEFT_ALONE_AFTER: u32 = 6;
+/// For so long.
+const LEFT_ALONE: Duration = Duration::from_millis(5500);
 
 /// What to do when an answer has not come in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -244,15 +249,20 @@ impl Retry {
     }
 
     /// The interval before the next retransmission: doubled for each one before it, and then with jitter, so that a crowd
-    /// that lost together does not return together.
+    /// that lost together does not return together. After a few it is long at once.
     fn interval(&mut self) -> Duration {
         let first = self.first_interval();
         if self.backoff == 0 {
             return first;
         }
+        let longest = self.timing.max_timeout.max(first);
         //= rfc1123#section-4.2.3.2
         //# MUST adapt the timeout (at least exponential backoff)
-        let doubled = first.saturating_mul(1 << self.backoff).min(self.timing.max_timeout.max(first));
+        let mut doubled = first.saturating_mul(1 << self.backoff);
+        if self.retries >= LEFT_ALONE_AFTER {
+            doubled = doubled.max(LEFT_ALONE);
+        }
+        let doubled = doubled.min(longest);
         let jitter = u64::from(self.rng.below(1 << 16)) * u64::try_from(doubled.as_micros()).unwrap_or(u64::MAX >> 20);
         doubled + Duration::from_micros(jitter >> 19)
     }
@@ -344,13 +354,28 @@ mod tests {
             intervals.push(retry.interval());
             assert_eq!(retry.expired(Instant::ZERO), Verdict::Retry);
         }
-        for (interval, base) in intervals.iter().zip([1000, 2000, 4000, 5000, 5000]) {
+        for (interval, base) in intervals.iter().zip([1000, 2000, 4000, 5500, 5500]) {
             assert!(*interval >= ms(base) && *interval <= ms(base) * 9 / 8, "{interval:?} for {base}");
         }
         retry.progress(Instant::ZERO);
-        assert!(retry.interval() >= ms(5000), "what was sent again measures nothing");
+        assert!(retry.interval() >= ms(5500), "what was sent again measures nothing");
         retry.sample(ms(100));
         assert_eq!(retry.interval(), ms(300));
+    }
+
+    #[test]
+    fn who_answers_no_copy_is_left_alone_for_longer_than_the_5_s_after_which_it_asks() {
+        let rare = Timing { max_timeout: ms(30_000), ..Timing::default() };
+        for (timing, last) in [(Timing::default(), 5500), (rare, 60 << 8)] {
+            let mut retry = Retry::new(Instant::ZERO, timing, 1);
+            retry.sample(ms(1));
+            retry.progress(Instant::ZERO);
+            for base in [60, 120, 240, 480, 960, 1920, 5500, 7680.min(last), last] {
+                let interval = retry.interval();
+                assert!((ms(base)..=ms(base) * 9 / 8).contains(&interval), "{interval:?} for {base}");
+                assert_eq!(retry.expired(Instant::ZERO), Verdict::Retry);
+            }
+        }
     }
 
     #[test]

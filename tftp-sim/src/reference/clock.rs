@@ -4,8 +4,10 @@ use super::{SECOND, Time};
 
 /// The shortest wait of all, once it may have been measured how long an answer takes.
 const SHORTEST: Time = 50_000;
-/// What doubling leads to.
-const LONGEST: Time = 5 * SECOND;
+/// What doubling leads to, and silence after a few copies.
+const LONGEST: Time = 5_500_000;
+/// That is so many.
+const FEW: u32 = 6;
 /// How long a peer may be silent that has answered before.
 const PATIENCE: Time = 30 * SECOND;
 /// A copy that comes so soon after an ACK may be an echo, in a window.
@@ -133,5 +135,6 @@ impl Clock {
 }
 
 fn doubled(first: Time, retries: u32) -> Time {
-    (first << retries.min(16)).min(LONGEST.max(first))
+    let longest = LONGEST.max(first);
+    if retries < FEW { (first << retries).min(longest) } else { longest }
 }
