@@ -284,7 +284,11 @@ impl Server {
         let listener = self.listener;
         let mut transfers = peer.active.iter_mut().chain(&mut peer.leaving);
         let sends = |transfer: &Transfer| {
-            let silent = matches!(transfer.phase, Phase::Opening | Phase::Over(_));
+            let silent = match &transfer.phase {
+                Phase::Opening | Phase::Over(_) => true,
+                Phase::Receiving(receiving) => receiving.stage == Stage::Complete,
+                Phase::Sending(_) | Phase::Failing { .. } => false,
+            };
             !silent && transfer.tid.map_or(from != listener, |tid| tid == from)
         };
         if let Some(transfer) = transfers.find(|transfer| sends(transfer)) {
