@@ -208,13 +208,17 @@ fn a_server_killed_in_any_call_of_an_upload_over_an_old_version() {
     killed_in_every_call(true);
 }
 
+/// What an upload cannot do without.
+const WRITING: [&str; 4] = ["openat2", "pwritev", "fsync", "renameat"];
+
 /// The same server goes on: the name is free, and what is left of the failed upload goes with the next one at the latest.
+/// Returns the calls that did fail, and how each upload ended.
 fn failing_in_every_call(old: bool, error: &str) -> Vec<(Call, Ended)> {
     let rig = Rig::new(old);
     let bytes = rig.new.clone();
     let root = std::fs::canonicalize(rig.root.path()).unwrap();
     let calls = Traced::calls(&mut rig.serve(), Some(&root), |server| assert_eq!(upload(server, &bytes), Ended::Whole));
-    let calls = calls.unwrap_or_default();
+    let Some(calls) = calls else { return Vec::new() };
     let mut all = Vec::new();
     for call in &calls {
         let rig = Rig::new(old);
@@ -223,12 +227,17 @@ fn failing_in_every_call(old: bool, error: &str) -> Vec<(Call, Ended)> {
         let ended = upload(&mut server, &rig.new);
         rig.check(ended, call);
         assert_ne!(ended, Ended::Died, "{call:?}: {}", server.log());
-        drop(traced);
+        let failed = traced.was_injected();
+        assert!(failed || ended == Ended::Whole, "{call:?} did not fail: {ended:?}, {}", server.log());
         rig.upload_again(&mut server, call);
-        all.push(ended);
+        all.push((failed, ended));
     }
-    report(error, &calls, &all);
-    calls.into_iter().zip(all).collect()
+    report(error, &calls, &all.iter().map(|(_, ended)| *ended).collect::<Vec<_>>());
+    let failed: Vec<_> = calls.iter().cloned().zip(all).filter(|(_, (failed, _))| *failed).collect();
+    for name in WRITING {
+        assert!(failed.iter().any(|(call, _)| call.name == name), "no {name} has failed");
+    }
+    failed.into_iter().map(|(call, (_, ended))| (call, ended)).collect()
 }
 
 #[test]
@@ -236,7 +245,7 @@ fn a_disk_that_fails_in_any_call_of_an_upload() {
     for old in [false, true] {
         let all = failing_in_every_call(old, "EIO");
         for (call, ended) in all {
-            if ["pwritev", "fsync", "renameat", "openat2"].contains(&call.name.as_str()) {
+            if WRITING.contains(&call.name.as_str()) {
                 assert_eq!(ended, Ended::Refused(0), "{call:?}");
             }
         }
@@ -246,7 +255,7 @@ fn a_disk_that_fails_in_any_call_of_an_upload() {
 #[test]
 fn a_disk_that_is_full_in_any_call_of_an_upload() {
     for (call, ended) in failing_in_every_call(true, "ENOSPC") {
-        if ["pwritev", "fsync", "renameat", "openat2"].contains(&call.name.as_str()) {
+        if WRITING.contains(&call.name.as_str()) {
             assert_eq!(ended, Ended::Refused(3), "{call:?}");
         }
     }

@@ -7,12 +7,14 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use rustix::process::Signal;
+use tempfile::{TempDir, tempdir};
 
 use crate::support::{Running, Serve, eventually, skip};
 
 /// A server that strace watches from here on. Dropping it lets the server go on alone.
 pub(crate) struct Traced {
     strace: Running,
+    directory: TempDir,
 }
 
 /// One call out of all those of a name, the first being 1. Each thread counts for itself.
@@ -29,7 +31,8 @@ impl Traced {
         let lines = Arc::clone(&said);
         let id = server.id().to_string();
         let mut command = Command::new("strace");
-        command.args(["-f", "-p", &id]).args(args);
+        let directory = tempdir().unwrap();
+        command.args(["-f", "-p", &id, "-o"]).arg(directory.path().join("log")).args(args);
         if Command::new("strace").arg("-V").output().is_err() {
             skip("strace (Debian package strace) is not installed");
             return None;
@@ -50,7 +53,7 @@ impl Traced {
             skip(&format!("no process may be traced: {}", said.lock().unwrap()));
             return None;
         }
-        Some(Self { strace })
+        Some(Self { strace, directory })
     }
 
     /// Has the kernel do `what` ("signal=KILL", "error=EIO") at one call.
@@ -60,7 +63,7 @@ impl Traced {
 
     /// At several calls, each by its name and its numbers ("3", "3+").
     pub(crate) fn inject_each(server: &Serve, calls: &[(&str, &str)], what: &str) -> Option<Self> {
-        let mut words = vec![String::from("-o"), String::from("/dev/null")];
+        let mut words = Vec::new();
         for (name, when) in calls {
             words.extend([String::from("-e"), format!("inject={name}:{what}:when={when}")]);
         }
@@ -69,18 +72,24 @@ impl Traced {
         Self::attach(server, &words.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
+    /// Lets the server go on alone. Whether anything was done to it: another time it may make fewer calls.
+    pub(crate) fn was_injected(self) -> bool {
+        self.finish().contains("(INJECTED)")
+    }
+
+    fn finish(self) -> String {
+        self.strace.signal(Signal::TERM);
+        self.strace.finish();
+        String::from_utf8_lossy(&std::fs::read(self.directory.path().join("log")).unwrap()).into_owned()
+    }
+
     /// Every call during `act` that has to do with a descriptor, a name or the network; with `only`, those that speak of
     /// this file or directory.
     pub(crate) fn calls(server: &mut Serve, only: Option<&Path>, act: impl FnOnce(&mut Serve)) -> Option<Vec<Call>> {
-        let directory = tempfile::tempdir().unwrap();
-        let log = directory.path().join("log");
-        let traced = Self::attach(server, &["-y", "-e", "trace=%desc,%file,%network", "-o", log.to_str().unwrap()])?;
+        let traced = Self::attach(server, &["-y", "-e", "trace=%desc,%file,%network"])?;
         act(server);
-        traced.strace.signal(Signal::TERM);
-        traced.strace.finish();
-        let log = std::fs::read(log).unwrap();
+        let log = traced.finish();
         let mut counts = BTreeMap::<(&str, &str), usize>::new();
-        let log = String::from_utf8_lossy(&log);
         for line in log.lines().filter(|line| only.is_none_or(|only| line.contains(only.to_str().unwrap()))) {
             let Some((thread, rest)) = line.split_once(' ') else { continue };
             if let Some((name, _)) = rest.trim_start().split_once('(').filter(|(name, _)| !name.contains(' ')) {
