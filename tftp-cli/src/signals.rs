@@ -10,6 +10,7 @@ pub(crate) enum Stop {
     /// Ctrl-C, SIGINT.
     Interrupt,
     /// SIGTERM.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "there is no such signal"))]
     Terminate,
 }
 

@@ -2,26 +2,24 @@
 
 use std::time::Duration;
 
-/// Open files besides the clients' sockets.
-const OTHER_FILES: u64 = 64;
-
 /// Allows this process a socket for each client. An error says how many are allowed.
 #[cfg(unix)]
 pub(super) fn allow_sockets(clients: u32) -> Result<(), u64> {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    /// Open files besides the clients' sockets.
+    const OTHER_FILES: u64 = 64;
 
     let wanted = u64::from(clients) + OTHER_FILES;
-    // If the limit cannot be read, the sockets themselves will tell.
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return Ok(()) };
-    if soft >= wanted {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let suffices = |limit: Option<u64>| limit.is_none_or(|limit| limit >= wanted);
+    if suffices(current) {
         return Ok(());
     }
     // Only a privileged process may raise the hard limit.
-    let hard = if hard < wanted && setrlimit(Resource::RLIMIT_NOFILE, wanted, wanted).is_ok() { wanted } else { hard };
-    if hard < wanted || setrlimit(Resource::RLIMIT_NOFILE, wanted, hard).is_err() {
-        return Err(hard.saturating_sub(OTHER_FILES));
-    }
-    Ok(())
+    let maximum_then = if suffices(maximum) { maximum } else { Some(wanted) };
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: maximum_then });
+    raised.map_err(|_| maximum.unwrap_or(u64::MAX).saturating_sub(OTHER_FILES))
 }
 
 #[cfg(not(unix))]

@@ -4,16 +4,20 @@
 /// and after, if it was raised.
 #[cfg(unix)]
 pub(super) fn raise_file_limit() -> Option<(u64, u64)> {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
     /// macOS calls the limit infinite and refuses more than this.
     const OPEN_MAX: u64 = 10_240;
 
     // Without a higher limit the server works as before, for fewer clients at once.
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
-    let mut limits = [hard, hard.min(OPEN_MAX)].into_iter().filter(|limit| *limit > soft);
-    let limit = limits.find(|limit| setrlimit(Resource::RLIMIT_NOFILE, *limit, hard).is_ok())?;
-    Some((soft, limit))
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let (current, most) = (current?, maximum.unwrap_or(u64::MAX));
+    let mut limits = [maximum, Some(most.min(OPEN_MAX))].into_iter();
+    let limit = limits.find(|limit| {
+        let raises = limit.is_none_or(|limit| limit > current);
+        raises && setrlimit(Resource::Nofile, Rlimit { current: *limit, maximum }).is_ok()
+    })?;
+    Some((current, limit.unwrap_or(u64::MAX)))
 }
 
 #[cfg(not(unix))]

@@ -15,6 +15,7 @@ use crate::storage::StorageError;
 /// Why a read could not be answered at once.
 pub(super) enum NotNow {
     /// The data is not in memory.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux tells"))]
     Cold,
     /// This file cannot tell, and never will.
     Unsupported,
@@ -188,6 +189,7 @@ pub(super) fn dir_identity(dir: &Dir) -> io::Result<Option<(u64, u64)>> {
 
 /// Whether a new upload holds its lock.
 #[derive(Debug, PartialEq, Eq)]
+#[cfg_attr(not(unix), expect(dead_code, reason = "there are no such locks"))]
 pub(super) enum Lock {
     Held,
     HeldByAnother,
