@@ -196,8 +196,11 @@ fn section_4_2_3_4_access_control_decides_by_name_peer_and_address_asked() {
     assert_eq!((opens[0].peer, opens[1].peer), (PEER, OTHER));
     assert_eq!(opens[0].local_ip, Some(SERVER.ip()));
     assert_eq!(opens[0].filename, b"f");
-    let refused =
-        Outcome::StorageFailed { code: ErrorCode::AccessViolation, detail: "/secret/path of the store".into() };
+    let refused = Outcome::StorageFailed {
+        kind: FailureKind::AccessDenied,
+        code: ErrorCode::AccessViolation,
+        detail: "/secret/path of the store".into(),
+    };
     assert_eq!(bench.outcomes(), [refused.clone(), refused]);
     bench.rest();
 }

@@ -15,11 +15,12 @@ use tftp_sim::store::{Fate, JobKind};
 const NONE: [Vec<u8>; 0] = [];
 const SECOND: Duration = Duration::from_secs(1);
 
-const KINDS: [(FailureKind, u16); 7] = [
+const KINDS: [(FailureKind, u16); 8] = [
     (FailureKind::NotFound, 1),
     (FailureKind::AccessDenied, 2),
     (FailureKind::InvalidName, 2),
     (FailureKind::Full, 3),
+    (FailureKind::OverQuota, 3),
     (FailureKind::AlreadyExists, 6),
     (FailureKind::Changed, 0),
     (FailureKind::Other, 0),
@@ -31,8 +32,8 @@ fn server() -> Bench {
     bench
 }
 
-fn failed(code: u16) -> Outcome {
-    Outcome::StorageFailed { code: ErrorCode::from_wire(code), detail: "/secret/path of the store".into() }
+fn failed(kind: FailureKind, code: u16) -> Outcome {
+    Outcome::StorageFailed { kind, code: ErrorCode::from_wire(code), detail: "/secret/path of the store".into() }
 }
 
 //= rfc1350#section-7
@@ -48,7 +49,7 @@ fn each_failure_of_an_open_has_its_error_code() {
             bench.store().script(job, 0, Fate::Fails(Duration::ZERO, kind));
             let (_, answer) = bench.request(PEER, packet);
             assert_eq!(error_code(&answer), Some(code), "{kind:?}");
-            assert_eq!(bench.outcomes(), [failed(code)]);
+            assert_eq!(bench.outcomes(), [failed(kind, code)]);
             bench.rest();
             assert_eq!(bench.store().log().len(), 1, "nothing was open, nothing is closed");
         }
@@ -71,7 +72,7 @@ fn a_server_that_cannot_open_more_files_drops_the_request_in_silence() {
     let mut bench = server();
     bench.store().script(JobKind::Read, 0, Fate::Fails(Duration::ZERO, FailureKind::Exhausted));
     bench.say(PEER, SERVER, rrq("f", "octet", &[]));
-    assert_eq!(bench.outcomes(), [failed(0)]);
+    assert_eq!(bench.outcomes(), [failed(FailureKind::Exhausted, 0)]);
     bench.rest();
 }
 
@@ -97,7 +98,7 @@ fn a_read_that_fails_ends_the_transfer_with_an_error() {
             arrivals = bench.world.take(PEER);
         }
         assert_eq!(error_code(&arrivals.last().unwrap().bytes), Some(code), "{kind:?}");
-        assert_eq!(bench.outcomes(), [failed(code)]);
+        assert_eq!(bench.outcomes(), [failed(kind, code)]);
         bench.rest();
         assert_eq!(bench.store().count(JobKind::Close), 1);
     }
@@ -120,7 +121,7 @@ fn a_write_that_fails_ends_the_transfer_with_an_error_and_no_file() {
             }
         }
         assert_eq!(error_code(&answer), Some(code), "{kind:?}");
-        assert_eq!(bench.outcomes(), [failed(code)]);
+        assert_eq!(bench.outcomes(), [failed(kind, code)]);
         bench.rest();
         assert_eq!(bench.store().file("up"), None);
         assert_eq!((bench.store().count(JobKind::Abort), bench.store().count(JobKind::Commit)), (1, 0));
@@ -186,7 +187,7 @@ fn after_a_failed_commit_repeats_are_answered_with_the_same_error() {
             bench.world.run_for(SECOND);
             assert_eq!(bench.say(PEER, tid, data(1, b"x")), answers);
         }
-        assert_eq!(bench.outcomes(), [failed(code)]);
+        assert_eq!(bench.outcomes(), [failed(kind, code)]);
         bench.rest();
         assert_eq!(bench.store().file("up"), None);
         assert_eq!(bench.store().count(JobKind::Abort), 0, "commit was the end, whatever came of it");
@@ -455,7 +456,7 @@ fn a_client_whose_sink_fails_tells_the_server() {
         answers = bench.say(TID, US, data(2, b"end"));
     }
     assert_eq!(error_code(answers.last().unwrap()), Some(3));
-    assert_eq!(bench.outcomes(), [failed(3)]);
+    assert_eq!(bench.outcomes(), [failed(FailureKind::Full, 3)]);
     bench.rest();
     assert_eq!(bench.store().count(JobKind::Abort), 1);
 
@@ -463,7 +464,7 @@ fn a_client_whose_sink_fails_tells_the_server() {
     bench.store().script(JobKind::Commit, 0, Fate::Fails(Duration::ZERO, FailureKind::Full));
     bench.get("f", Options::NONE);
     assert_eq!(error_code(&bench.say(TID, US, data(1, b"end"))[0]), Some(3));
-    assert_eq!(bench.outcomes(), [failed(3)]);
+    assert_eq!(bench.outcomes(), [failed(FailureKind::Full, 3)]);
     bench.rest();
 }
 
@@ -475,7 +476,7 @@ fn a_client_whose_source_fails_tells_the_server() {
     bench.heard(SERVER);
     let answers = bench.say(TID, US, ack(0));
     assert_eq!(error_code(answers.last().unwrap()), Some(0));
-    assert_eq!(bench.outcomes(), [failed(0)]);
+    assert_eq!(bench.outcomes(), [failed(FailureKind::Other, 0)]);
     bench.rest();
     assert_eq!(bench.store().count(JobKind::Close), 1);
 }

@@ -8,7 +8,7 @@ use tracing::Level;
 use super::quota::Quota;
 use crate::escape::{escape, escape_short};
 use crate::units::{count, show_size};
-use tftp_tokio::{Direction, ErrorCode, Event, Mode, Options, Outcome, RefusedReason, Report};
+use tftp_tokio::{Direction, ErrorCode, Event, FailureKind, Mode, Options, Outcome, RefusedReason, Report};
 
 /// What a server did since it started. Clones share the numbers.
 #[derive(Debug, Clone, Default)]
@@ -216,13 +216,13 @@ impl Verdict {
                 Failed,
                 Some("no such file to replace, or no such directory".into()),
             ),
-            Outcome::StorageFailed { code: ErrorCode::FileNotFound, detail } => {
+            Outcome::StorageFailed { code: ErrorCode::FileNotFound, detail, .. } => {
                 (Level::DEBUG, "not found", "not_found", NotFound, Some(escape(detail.as_bytes())))
             }
-            Outcome::StorageFailed { code, detail } => {
+            Outcome::StorageFailed { kind, code, detail } => {
                 let reason = escape_short(detail.as_bytes(), 500);
-                match code {
-                    ErrorCode::AccessViolation | ErrorCode::FileAlreadyExists => {
+                match (kind, code) {
+                    (FailureKind::OverQuota, _) | (_, ErrorCode::AccessViolation | ErrorCode::FileAlreadyExists) => {
                         (Level::WARN, "refused", "denied", Failed, Some(reason))
                     }
                     _ => (Level::ERROR, "failed", "storage_error", Failed, Some(reason)),
@@ -258,17 +258,21 @@ mod tests {
         Verdict::of(outcome, Direction::Read)
     }
 
+    fn failed(kind: FailureKind, code: ErrorCode) -> Outcome {
+        Outcome::StorageFailed { kind, code, detail: "x".into() }
+    }
+
     #[test]
     fn what_boot_clients_do_all_day_is_quiet() {
         assert_eq!(verdict(&Outcome::SizeProbe).level, Level::DEBUG);
-        let not_found = Outcome::StorageFailed { code: ErrorCode::FileNotFound, detail: "not found".into() };
+        let not_found = failed(FailureKind::NotFound, ErrorCode::FileNotFound);
         assert_eq!(verdict(&not_found).level, Level::DEBUG);
         assert_eq!(verdict(&not_found).class, Class::NotFound);
     }
 
     #[test]
     fn an_upload_that_finds_no_place_is_not() {
-        let not_found = Outcome::StorageFailed { code: ErrorCode::FileNotFound, detail: "not found".into() };
+        let not_found = failed(FailureKind::NotFound, ErrorCode::FileNotFound);
         let verdict = Verdict::of(&not_found, Direction::Write);
         assert_eq!((verdict.level, verdict.class), (Level::WARN, Class::Failed));
     }
@@ -293,11 +297,12 @@ mod tests {
 
     #[test]
     fn a_failing_disk_is_an_error_a_policy_is_not() {
-        let failed = |code| verdict(&Outcome::StorageFailed { code, detail: "x".into() }).level;
-        assert_eq!(failed(ErrorCode::NotDefined), Level::ERROR);
-        assert_eq!(failed(ErrorCode::DiskFull), Level::ERROR);
-        assert_eq!(failed(ErrorCode::AccessViolation), Level::WARN);
-        assert_eq!(failed(ErrorCode::FileAlreadyExists), Level::WARN);
+        let level = |kind, code| verdict(&failed(kind, code)).level;
+        assert_eq!(level(FailureKind::Other, ErrorCode::NotDefined), Level::ERROR);
+        assert_eq!(level(FailureKind::Full, ErrorCode::DiskFull), Level::ERROR);
+        assert_eq!(level(FailureKind::OverQuota, ErrorCode::DiskFull), Level::WARN);
+        assert_eq!(level(FailureKind::AccessDenied, ErrorCode::AccessViolation), Level::WARN);
+        assert_eq!(level(FailureKind::AlreadyExists, ErrorCode::FileAlreadyExists), Level::WARN);
     }
 
     #[test]

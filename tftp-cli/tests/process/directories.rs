@@ -55,7 +55,8 @@ fn room_that_must_stay_free_is_kept() {
     let directory = tempfile::tempdir().unwrap();
     let mut server = Server::start(&[text(directory.path()), "--create", "--min-free", "1000000TB"]);
     put(&server, "a", b"a").failed_with(4).says("ERROR 3");
-    assert!(server.line("direction=put").contains("must stay so"));
+    let refused = server.line("direction=put");
+    assert!(refused.contains(" WARN refused") && refused.contains("must stay so"), "{refused}");
     assert!(names(directory.path()).is_empty());
 }
 

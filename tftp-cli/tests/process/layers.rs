@@ -253,8 +253,10 @@ fn no_more_is_kept_than_is_allowed() {
     let files = directory(&[("here", "0123456789")]);
     let mut server = Server::start(&[text(files.path()), "--create", "--max-stored", "1KB", "--max-files", "3"]);
     assert!(server.first.contains("; at most 1000 B and 3 files kept"), "{}", server.first);
-    put(&server, "large", &[1; 991]).failed_with(4).says("ERROR 3");
-    assert!(server.line("file=\"large\"").contains("10 of 1000 bytes and 1 of 3 files are kept"));
+    put(&server, "large", &[1; 991]).failed_with(4).says("ERROR 3: quota exceeded");
+    let refused = server.line("file=\"large\"");
+    assert!(refused.contains(" WARN refused"), "{refused}");
+    assert!(refused.contains("10 of 1000 bytes and 1 of 3 files are kept"), "{refused}");
     put(&server, "fits", &[1; 900]).succeeded();
     put(&server, "small", b"1").succeeded();
     put(&server, "one too many", b"1").failed_with(4).says("ERROR 3");

@@ -15,7 +15,8 @@ pub(crate) fn failure(error: &StorageError) -> StorageFailure {
         StorageError::Busy { owner } => FailureKind::Busy { owner: owner.0 },
         // No transfer of ours, so that none yields.
         StorageError::BusyElsewhere => FailureKind::Busy { owner: u64::MAX },
-        StorageError::Full | StorageError::QuotaExceeded(_) | StorageError::TooLarge { .. } => FailureKind::Full,
+        StorageError::Full | StorageError::TooLarge { .. } => FailureKind::Full,
+        StorageError::QuotaExceeded(_) => FailureKind::OverQuota,
         StorageError::InvalidName(_) => FailureKind::InvalidName,
         StorageError::Changed => FailureKind::Changed,
         StorageError::Io(error) if is_exhausted(error) => FailureKind::Exhausted,
@@ -52,7 +53,7 @@ mod tests {
             (StorageError::Busy { owner: Owner(7) }, FailureKind::Busy { owner: 7 }),
             (StorageError::BusyElsewhere, FailureKind::Busy { owner: u64::MAX }),
             (StorageError::Full, FailureKind::Full),
-            (StorageError::QuotaExceeded("why".into()), FailureKind::Full),
+            (StorageError::QuotaExceeded("why".into()), FailureKind::OverQuota),
             (StorageError::TooLarge { limit: 1 }, FailureKind::Full),
             (StorageError::InvalidName("why".into()), FailureKind::InvalidName),
             (StorageError::Changed, FailureKind::Changed),

@@ -183,8 +183,10 @@ pub enum FailureKind {
     AccessDenied,
     /// A name that cannot be a file's: ERROR 2.
     InvalidName,
-    /// The disk or a quota is full, or the file is larger than allowed: ERROR 3.
+    /// The disk is full, or the file is larger than storage takes: ERROR 3.
     Full,
+    /// There is room, but by policy not for this: ERROR 3.
+    OverQuota,
     /// The file exists and must not be replaced: ERROR 6.
     AlreadyExists,
     /// Another transfer is writing that file. The endpoint may end that transfer and ask again.

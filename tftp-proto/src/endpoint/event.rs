@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::action::TransferId;
+use super::action::{FailureKind, TransferId};
 use crate::Stats;
 use crate::negotiate::{Parameters, Refusal};
 use crate::transfer::Abandoned;
@@ -98,6 +98,8 @@ pub enum Outcome {
     },
     /// Storage failed: the peer was told `code`, the detail is for the log.
     StorageFailed {
+        /// What kept it from going on: a policy, or a fault.
+        kind: FailureKind,
         /// The code the peer was told.
         code: ErrorCode,
         /// For the log.

@@ -41,6 +41,7 @@ impl StorageFailure {
             FailureKind::AccessDenied => (ErrorCode::AccessViolation, "access denied"),
             FailureKind::InvalidName => (ErrorCode::AccessViolation, "invalid file name"),
             FailureKind::Full => (ErrorCode::DiskFull, "disk full or file too large"),
+            FailureKind::OverQuota => (ErrorCode::DiskFull, "quota exceeded"),
             FailureKind::AlreadyExists => (ErrorCode::FileAlreadyExists, "file already exists"),
             FailureKind::Busy { .. } => WRITTEN_BY_ANOTHER,
             FailureKind::Changed => (ErrorCode::NotDefined, "file changed while it was read"),
@@ -49,7 +50,7 @@ impl StorageFailure {
     }
 
     fn into_outcome(self) -> Outcome {
-        Outcome::StorageFailed { code: self.told().0, detail: self.detail }
+        Outcome::StorageFailed { kind: self.kind, code: self.told().0, detail: self.detail }
     }
 }
 

@@ -163,6 +163,7 @@ impl Play {
                     (FailureKind::AccessDenied, 2),
                     (FailureKind::InvalidName, 2),
                     (FailureKind::Full, 3),
+                    (FailureKind::OverQuota, 3),
                     (FailureKind::AlreadyExists, 6),
                     (FailureKind::Changed, 0),
                     (FailureKind::Other, 0),
