@@ -111,7 +111,10 @@ pub struct Transfer<C> {
     known: Option<Pace>,
 }
 
-#[expect(clippy::large_enum_variant, reason = "without an allocator there is no box for it")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "without an allocator there is no box for it; by how much depends on the word"
+)]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Machine<C> {
     Asking(Handshake),
