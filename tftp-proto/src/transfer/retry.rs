@@ -255,14 +255,11 @@ impl Retry {
         if self.backoff == 0 {
             return first;
         }
-        let longest = self.timing.max_timeout.max(first);
+        let least = if self.retries < LEFT_ALONE_AFTER { Duration::ZERO } else { LEFT_ALONE };
+        let most = self.timing.max_timeout.max(first);
         //= rfc1123#section-4.2.3.2
         //# MUST adapt the timeout (at least exponential backoff)
-        let mut doubled = first.saturating_mul(1 << self.backoff);
-        if self.retries >= LEFT_ALONE_AFTER {
-            doubled = doubled.max(LEFT_ALONE);
-        }
-        let doubled = doubled.min(longest);
+        let doubled = first.saturating_mul(1 << self.backoff).max(least).min(most);
         let jitter = u64::from(self.rng.below(1 << 16)) * u64::try_from(doubled.as_micros()).unwrap_or(u64::MAX >> 20);
         doubled + Duration::from_micros(jitter >> 19)
     }
