@@ -187,7 +187,7 @@ impl Play {
 
     fn hear(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
         // Where a second request of a peer will run is not known yet, and so not what it makes the server forget.
-        if to == LISTENER && self.model.is_unsure(from) {
+        if to == LISTENER && (self.model.is_unsure(from) || self.model.is_crowded(from)) {
             return;
         }
         // `receiver` looks at that.

@@ -82,6 +82,13 @@ impl Server {
         self.peers.get(&peer).and_then(|peer| peer.active.as_ref()).is_some_and(|active| active.tid.is_none())
     }
 
+    /// Whether an upload of that peer is being committed that a further request has replaced already. The server may let the
+    /// request after that run on the same port, and what comes from there then is not stated here.
+    #[must_use]
+    pub fn is_crowded(&self, peer: SocketAddr) -> bool {
+        self.peers.get(&peer).is_some_and(|peer| peer.leaving.iter().any(Transfer::is_committing))
+    }
+
     /// Where the peer's transfer runs, and its block size.
     #[must_use]
     pub fn transfer(&self, peer: SocketAddr) -> Option<(SocketAddr, usize)> {
