@@ -34,7 +34,7 @@ pub const OTHER: SocketAddr = address([10, 0, 0, 3], 1024);
 pub const US: SocketAddr = address([10, 0, 0, 2], 40_000);
 
 /// Transfer sockets of a server.
-const POOL: u16 = 4;
+pub const POOL: u16 = 4;
 /// Sockets of a client endpoint.
 const CLIENT_SOCKETS: u16 = 4;
 

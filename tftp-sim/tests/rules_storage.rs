@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use tftp_proto::endpoint::{FailureKind, Outcome, Shutdown};
+use tftp_proto::endpoint::{Disposition, FailureKind, Ignored, Outcome, Shutdown};
 use tftp_proto::wire::{ErrorCode, Options};
-use tftp_sim::bench::{Bench, OTHER, PEER, SERVER, TID, US, address};
+use tftp_sim::bench::{Bench, OTHER, PEER, POOL, SERVER, TID, US, address};
 use tftp_sim::content;
 use tftp_sim::packet::{ack, data, error, error_code, oack, opcode, rrq, wrq};
 use tftp_sim::store::{Fate, JobKind};
@@ -216,6 +216,57 @@ fn nothing_cancels_a_commit() {
         assert_eq!(bench.store().count(JobKind::Abort), 0, "way {way}");
         let outcome = bench.reports().iter().find(|report| report.id == id).map(|report| report.outcome.clone());
         assert_eq!(outcome, Some(Outcome::Completed), "way {way}: its result is the outcome");
+    }
+}
+
+//= rfc1350#section-4
+//= type=test
+//# the hosts should make sure that the source TID matches the value that was agreed on in steps 1 and 2.
+#[test]
+fn uploads_that_are_being_committed_keep_their_ports_to_themselves() {
+    let mut bench = server();
+    bench.store().script(JobKind::Commit, 0, Fate::Fails(SECOND * 30, FailureKind::Full));
+    let (first, _) = bench.request(PEER, wrq("up", "octet", &[]));
+    bench.say(PEER, first, data(1, b"x"));
+    // More requests than there are ports: each replaces the one before, and none is served from where the commit goes on.
+    bench.store().insert("g", content::bytes(2, 100_000));
+    let other_than_before = |turn: u16| rrq(if turn.is_multiple_of(2) { "f" } else { "g" }, "octet", &[]);
+    for turn in 0..2 * POOL {
+        let (tid, answer) = bench.request(PEER, other_than_before(turn));
+        assert_eq!(opcode(&answer), Some(3));
+        assert_ne!(tid, first);
+    }
+    assert_eq!(bench.outcomes().len(), usize::from(2 * POOL) - 1, "all but the last were replaced");
+    bench.wait(PEER, SECOND * 120);
+    // What has ended, and is forgotten, leaves its port.
+    let tids: Vec<_> = (0..2 * POOL).map(|turn| bench.request(PEER, other_than_before(turn)).0).collect();
+    assert!(tids.contains(&first), "{first} is not among {tids:?}");
+}
+
+#[test]
+fn a_peer_whose_commits_hold_all_ports_is_served_when_one_is_over() {
+    for single_port in [false, true] {
+        let mut bench = if single_port { Bench::single_port_server() } else { server() };
+        bench.store().insert("f", content::bytes(1, 100));
+        let ports = if single_port { 1 } else { POOL };
+        for place in 0..ports {
+            bench.store().script(JobKind::Commit, 0, Fate::After(SECOND * (10 + u32::from(place))));
+            let (tid, _) = bench.request(PEER, wrq(&format!("up{place}"), "octet", &[]));
+            bench.say(PEER, tid, data(1, b"x"));
+        }
+        let request = rrq("f", "octet", &[]);
+        assert_eq!(bench.deliver(PEER, SERVER, request.clone()), Some(Disposition::Ignored(Ignored::Committing)));
+        // Another port of the same host is another peer.
+        let other = address([10, 0, 0, 2], 1025);
+        let (tid, _) = bench.request(other, request.clone());
+        bench.say(other, tid, ack(1));
+        let last = bench.wait(PEER, SECOND * 11);
+        assert_eq!(last.first().map(|(_, answer)| answer.clone()), Some(ack(1)), "the first upload is safe");
+        let (_, answer) = bench.request(PEER, request);
+        assert_eq!(answer, data(1, &content::bytes(1, 100)));
+        bench.rest();
+        let completed = bench.outcomes().iter().filter(|outcome| **outcome == Outcome::Completed).count();
+        assert_eq!(completed, usize::from(ports) + 1, "all uploads, and what {other} read");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who is who: peers, socket groups, networks.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -35,6 +35,8 @@ impl PeerKey {
 #[derive(Debug, Default)]
 pub(super) struct Servers {
     by_peer: BTreeMap<(usize, PeerKey), usize>,
+    /// Where uploads are being committed that a further request has replaced: their sockets are not free for that peer.
+    aside: BTreeSet<(usize, PeerKey, SocketId)>,
     /// What was found last: the rest of a train asks for the same.
     last: Option<((usize, PeerKey), usize)>,
 }
@@ -68,9 +70,28 @@ impl Servers {
         self.by_peer.range((group, first)..=(group, last)).map(|(_, index)| *index)
     }
 
+    /// Notes the socket of an upload that goes on beside the transfer that replaces it.
+    pub(super) fn set_aside(&mut self, group: usize, peer: PeerKey, socket: SocketId) {
+        self.aside.insert((group, peer, socket));
+    }
+
+    pub(super) fn aside(&self, group: usize, peer: PeerKey) -> impl Iterator<Item = SocketId> {
+        let range = (group, peer, SocketId::MIN)..=(group, peer, SocketId::MAX);
+        self.aside.range(range).map(|(.., socket)| *socket)
+    }
+
+    /// A transfer has ended.
+    pub(super) fn end(&mut self, group: usize, peer: PeerKey, socket: SocketId, index: usize) {
+        if self.find(group, peer) == Some(index) {
+            self.remove(group, peer);
+        } else {
+            self.aside.remove(&(group, peer, socket));
+        }
+    }
+
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.by_peer.len()
+        self.by_peer.len() + self.aside.len()
     }
 }
 
@@ -141,10 +162,15 @@ impl Pools {
         Self { groups }
     }
 
-    /// The socket for a new transfer of a group: in turn one that this peer has not used of late, or else the one that it
-    /// used longest ago. `used` says when that was, in any order that grows. `None`: the group has no transfer sockets,
-    /// the listener itself serves.
-    pub(super) fn pick(&mut self, group: usize, used: impl Fn(SocketId) -> Option<u64>) -> Option<SocketId> {
+    /// The socket for a new transfer of a group: of those that are free for this peer in turn one that it has not used of
+    /// late, or else the one that it used longest ago. `used` says when that was, in any order that grows. `None`: the
+    /// group has no transfer sockets, the listener itself serves.
+    pub(super) fn pick(
+        &mut self,
+        group: usize,
+        is_free: impl Fn(SocketId) -> bool,
+        used: impl Fn(SocketId) -> Option<u64>,
+    ) -> Option<SocketId> {
         let pool = self.groups.get_mut(group)?;
         let count = pool.sockets.len();
         let mut chosen: Option<(Option<u64>, SocketId, usize)> = None;
@@ -153,6 +179,9 @@ impl Pools {
         //# chosen twice in immediate succession is very low.
         for place in (0..count).map(|step| (pool.next + step) % count) {
             let socket = *pool.sockets.get(place)?;
+            if !is_free(socket) {
+                continue;
+            }
             let used = used(socket);
             if chosen.is_none_or(|(before, ..)| used < before) {
                 chosen = Some((used, socket, place));
@@ -209,16 +238,18 @@ mod tests {
     fn sockets_are_picked_in_turn_and_not_twice_for_one_peer() {
         let role = SocketRole::Transfer { group: 0 };
         let mut pools = Pools::new(&[SocketRole::Listener { group: 0 }, role, role]);
-        assert_eq!(pools.pick(0, |_| None), Some(1));
-        assert_eq!(pools.pick(0, |_| None), Some(2));
-        assert_eq!(pools.pick(0, |socket| (socket == 1).then_some(7)), Some(2));
-        assert_eq!(pools.pick(0, |socket| Some(socket as u64)), Some(1));
+        let any = |_| true;
+        assert_eq!(pools.pick(0, any, |_| None), Some(1));
+        assert_eq!(pools.pick(0, any, |_| None), Some(2));
+        assert_eq!(pools.pick(0, any, |socket| (socket == 1).then_some(7)), Some(2));
+        assert_eq!(pools.pick(0, any, |socket| Some(socket as u64)), Some(1));
         assert_eq!(
-            pools.pick(0, |socket| Some(socket as u64)),
+            pools.pick(0, any, |socket| Some(socket as u64)),
             Some(1),
             "the one used longest ago, though it had its turn"
         );
-        assert_eq!(pools.pick(1, |_| None), None);
+        assert_eq!(pools.pick(0, |socket| socket != 1, |socket| Some(socket as u64)), Some(2), "the one that is free");
+        assert_eq!(pools.pick(1, any, |_| None), None);
         assert!(pools.is_single_port(1) && !pools.is_single_port(0));
     }
 }

@@ -27,6 +27,8 @@ pub enum Ignored {
     UnknownTransferId,
     /// A copy of a request that is being answered.
     RepeatedRequest,
+    /// A request of a peer whose uploads are being committed on every socket that could serve it.
+    Committing,
     /// A request on a socket that takes none.
     UnexpectedRequest,
     /// A limit was reached.

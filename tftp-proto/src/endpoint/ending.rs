@@ -53,9 +53,7 @@ impl Endpoint {
         }
         match &entry.side {
             Side::Server { group } => {
-                if self.servers.find(*group, peer) == Some(index) {
-                    self.servers.remove(*group, peer);
-                }
+                self.servers.end(*group, peer, entry.socket, index);
                 self.config.admission.release_transfer(Network::new(peer));
             }
             Side::Client { request, .. } => {

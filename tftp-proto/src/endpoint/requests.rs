@@ -77,16 +77,29 @@ impl Endpoint {
             return Err(Ignored::RepeatedRequest);
         }
         self.refuse_at_once(meta, &request)?;
-        let taken = self.replace(now, group, peer);
+        if self.is_committing_everywhere(group, peer) {
+            return Err(Ignored::Committing);
+        }
+        let left = self.replace(now, group, peer);
         if !self.admit(now, peer) {
             self.saturation.note(now);
             return Err(Ignored::Saturated);
         }
-        let tombstones = &self.tombstones;
-        let used = |socket| if taken == Some(socket) { Some(u64::MAX) } else { tombstones.order(socket, peer) };
-        let socket = self.pools.pick(group, used).unwrap_or(meta.socket);
+        let (servers, tombstones) = (&self.servers, &self.tombstones);
+        let is_free = |socket| servers.aside(group, peer).all(|taken| taken != socket);
+        let used = |socket| if left == Some(socket) { Some(u64::MAX) } else { tombstones.order(socket, peer) };
+        let socket = self.pools.pick(group, is_free, used).unwrap_or(meta.socket);
         self.begin(now, meta, group, socket, request, recognised);
         Ok(())
+    }
+
+    /// Whether uploads of a peer are being committed on every socket that could serve it. Each of them still answers, and
+    /// two transfers must not answer one peer from one port.
+    fn is_committing_everywhere(&mut self, group: usize, peer: PeerKey) -> bool {
+        let current = self.servers.find(group, peer).and_then(|index| self.table.get(index));
+        let committing = current.is_some_and(|entry| entry.storage.is_committing());
+        let count = self.servers.aside(group, peer).count() + usize::from(committing);
+        count > 0 && count >= self.pools.sockets(group).len()
     }
 
     /// Ends the transfer that serves a peer, and says which socket it used. A commit goes on: it only makes room.
@@ -94,7 +107,9 @@ impl Endpoint {
         let index = self.servers.remove(group, peer)?;
         let old = self.table.get(index)?;
         let socket = old.socket;
-        if !old.storage.is_committing() {
+        if old.storage.is_committing() {
+            self.servers.set_aside(group, peer, socket);
+        } else {
             self.conclude(now, index, Outcome::Replaced);
         }
         Some(socket)

@@ -76,7 +76,7 @@ impl Play {
             (b"empty", Vec::new()),
         ];
         Self {
-            model: Server::new(LISTENER, WINDOW.into(), config.max_upload),
+            model: Server::new(LISTENER, POOL.into(), WINDOW.into(), config.max_upload),
             endpoint: Endpoint::new(config, 1),
             sockets,
             files: files.into_iter().collect(),
@@ -187,7 +187,7 @@ impl Play {
 
     fn hear(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
         // Where a second request of a peer will run is not known yet, and so not what it makes the server forget.
-        if to == LISTENER && (self.model.is_unsure(from) || self.model.is_crowded(from)) {
+        if to == LISTENER && self.model.is_unsure(from) {
             return;
         }
         // `receiver` looks at that.

@@ -14,6 +14,8 @@ use super::{SECOND, Time, decoded, encoded};
 #[derive(Debug)]
 pub struct Server {
     listener: SocketAddr,
+    /// How many other sockets there are.
+    pool: usize,
     policy: Policy,
     largest_upload: u64,
     storage_patience: Time,
@@ -58,12 +60,14 @@ pub enum Answer {
 }
 
 impl Server {
-    /// A server that listens there, grants windows up to `window`, and refuses uploads that are announced as larger.
+    /// A server that listens there, answers from `pool` other sockets, grants windows up to `window`, and refuses uploads
+    /// that are announced as larger.
     #[must_use]
-    pub fn new(listener: SocketAddr, window: u64, largest_upload: u64) -> Self {
+    pub fn new(listener: SocketAddr, pool: usize, window: u64, largest_upload: u64) -> Self {
         let policy = Policy { window, shortest: 10_000, longest: 255 * SECOND };
         Self {
             listener,
+            pool,
             policy,
             largest_upload,
             storage_patience: 60 * SECOND,
@@ -80,13 +84,6 @@ impl Server {
     #[must_use]
     pub fn is_unsure(&self, peer: SocketAddr) -> bool {
         self.peers.get(&peer).and_then(|peer| peer.active.as_ref()).is_some_and(|active| active.tid.is_none())
-    }
-
-    /// Whether an upload of that peer is being committed that a further request has replaced already. The server may let the
-    /// request after that run on the same port, and what comes from there then is not stated here.
-    #[must_use]
-    pub fn is_crowded(&self, peer: SocketAddr) -> bool {
-        self.peers.get(&peer).is_some_and(|peer| peer.leaving.iter().any(Transfer::is_committing))
     }
 
     /// Where the peer's transfer runs, and its block size.
@@ -151,6 +148,11 @@ impl Server {
         if let Some(code) = refusal {
             self.must.push((Some(self.listener), from, Small::Error(code)));
             self.refused.push(End::Refused(code));
+            return;
+        }
+        // Each commit will be answered from its own port: is there another?
+        let committing = peer.active.iter().chain(&peer.leaving).filter(|transfer| transfer.is_committing());
+        if committing.count() >= self.pool {
             return;
         }
         if let Some(mut old) = peer.active.take() {
@@ -289,6 +291,8 @@ impl Server {
         }
         let peer = self.peers.entry(to).or_default();
         let listener = self.listener;
+        let runs_here = |transfer: &Transfer| transfer.tid == Some(from) && !matches!(transfer.phase, Phase::Over(_));
+        let is_taken = peer.active.iter().chain(&peer.leaving).any(runs_here);
         let mut transfers = peer.active.iter_mut().chain(&mut peer.leaving);
         let sends = |transfer: &Transfer| {
             let silent = match &transfer.phase {
@@ -300,6 +304,7 @@ impl Server {
         };
         if let Some(transfer) = transfers.find(|transfer| sends(transfer)) {
             if transfer.tid.replace(from).is_none() {
+                assert!(!is_taken, "two transfers of {to} on {from}");
                 // What ran there before is forgotten.
                 peer.stones.remove(&from);
             }
