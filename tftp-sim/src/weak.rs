@@ -16,8 +16,6 @@ use tftp_proto::{Instant, Rng, Stats};
 
 /// What a frame carries besides a TFTP packet, on the wire: IPv4 and UDP, Ethernet with its preamble and gap.
 const OVERHEAD: usize = 20 + 8 + 14 + 4 + 8 + 12;
-/// Frames closer together than this are one burst to a receiver that bursts are fatal to.
-const BURST_GAP: u64 = 500_000;
 
 /// A receiver and the way to it.
 #[derive(Debug, Clone, Copy)]
@@ -32,8 +30,8 @@ pub struct WeakReceiver {
     pub round_trip: Duration,
     /// Frames lost by chance in each direction, per mille.
     pub loss: u32,
-    /// A burst of so many frames, and it never receives again.
-    pub fatal_burst: Option<usize>,
+    /// Once all buffers are full it never receives again.
+    pub dies_when_full: bool,
 }
 
 impl WeakReceiver {
@@ -41,7 +39,7 @@ impl WeakReceiver {
     #[must_use]
     pub const fn new(buffers: usize, drain: u64) -> Self {
         let round_trip = Duration::from_micros(200);
-        Self { buffers, drain, link: 1_000_000_000, round_trip, loss: 0, fatal_burst: None }
+        Self { buffers, drain, link: 1_000_000_000, round_trip, loss: 0, dies_when_full: false }
     }
 
     fn on_link(&self, len: usize) -> u64 {
@@ -101,17 +99,12 @@ struct Ring {
     receiver: WeakReceiver,
     /// When each frame held is done with, in order.
     held: VecDeque<u64>,
-    last_arrival: u64,
-    burst: usize,
     dead: bool,
 }
 
 impl Ring {
     /// A frame arrives: when it is done with, unless it is lost.
     fn take(&mut self, at: u64, len: usize) -> Option<u64> {
-        self.burst = if at.saturating_sub(self.last_arrival) < BURST_GAP { self.burst + 1 } else { 1 };
-        self.last_arrival = at;
-        self.dead |= self.receiver.fatal_burst.is_some_and(|fatal| self.burst >= fatal);
         while self.held.front().is_some_and(|done| *done <= at) {
             self.held.pop_front();
         }
@@ -120,6 +113,7 @@ impl Ring {
         }
         let done = self.held.back().copied().unwrap_or(at).max(at) + self.receiver.in_work(len);
         self.held.push_back(done);
+        self.dead |= self.receiver.dies_when_full && self.held.len() >= self.receiver.buffers;
         Some(done)
     }
 }
@@ -186,7 +180,7 @@ impl<'a> World<'a> {
             server_end: None,
             client_end: None,
             link_free: 0,
-            ring: Ring { receiver: *receiver, held: VecDeque::new(), last_arrival: 0, burst: 0, dead: false },
+            ring: Ring { receiver: *receiver, held: VecDeque::new(), dead: false },
             to_client: VecDeque::new(),
             on_link: VecDeque::new(),
             to_server: VecDeque::new(),
@@ -353,7 +347,7 @@ fn best_window(receiver: &WeakReceiver, frame: usize, window: usize, train: usiz
 }
 
 fn window_time(receiver: &WeakReceiver, frame: usize, window: usize, train: usize, pause_ms: u64) -> Option<u64> {
-    let mut ring = Ring { receiver: *receiver, held: VecDeque::new(), last_arrival: 0, burst: 0, dead: false };
+    let mut ring = Ring { receiver: *receiver, held: VecDeque::new(), dead: false };
     let (mut link_free, mut done) = (0, 0);
     for index in 0..window {
         let sent_at = (index / train) as u64 * pause_ms * 1_000_000;

@@ -229,6 +229,34 @@ fn uboot_refuses_another_timeout() {
 }
 
 #[test]
+fn uboot_gets_a_window_that_its_receive_ring_has_room_for_twice() {
+    for (asked, granted) in [("8", "8"), ("16", "16"), ("17", "16"), ("64", "16")] {
+        let mut bench = Bench::server();
+        bench.store().insert("mid.bin", content::bytes(1, 1 << 20));
+        let options = [("timeout", "1"), ("blksize", "1024"), ("windowsize", asked)];
+        let (tid, answer) = bench.request(PEER, rrq("mid.bin", "octet", &options));
+        assert_eq!(window_of(&answer), granted);
+        // However long it stands still: what it has not taken is one window, or two when that is repeated after a second.
+        bench.world.send(PEER, tid, ack(0));
+        assert_eq!(bench.wait(PEER, Duration::from_millis(999)).len(), granted.parse::<usize>().unwrap());
+        assert!(bench.wait(PEER, Duration::from_millis(1000)).len() <= 16);
+    }
+    // Three frames carry a block of 4096 bytes; and from others a window of 64 is no danger.
+    for (options, granted) in [
+        ([("timeout", "1"), ("blksize", "4096"), ("windowsize", "64")], "5"),
+        ([("blksize", "1024"), ("timeout", "1"), ("windowsize", "64")], "64"),
+    ] {
+        let mut bench = Bench::server();
+        bench.store().insert("mid.bin", content::bytes(1, 1 << 20));
+        assert_eq!(window_of(&bench.request(PEER, rrq("mid.bin", "octet", &options)).1), granted);
+    }
+}
+
+fn window_of(oack: &[u8]) -> String {
+    options_of(oack).into_iter().find(|(name, _)| name == "windowsize").expect("a window was granted").1
+}
+
+#[test]
 fn slow_network_cards_need_a_cap_on_the_window() {
     let mut bench = Bench::server_with(|config| {
         config.options.max_window = 26;

@@ -129,7 +129,8 @@ impl Endpoint {
             policy.max_block_size.min(u16::try_from(share / 2).unwrap_or(u16::MAX).max(ETHERNET_BLOCK));
         let block = block.min(policy.max_block_size);
         let affordable = u16::try_from(share / (2 * usize::from(block))).unwrap_or(u16::MAX).max(1);
-        policy.max_window = policy.max_window.min(affordable);
+        let bearable = entry.recognised.map_or(u16::MAX, |room| room.window(block));
+        policy.max_window = policy.max_window.min(affordable).min(bearable);
         let granted = grant(&request.options, request.direction, request.mode, &policy, size);
         let parameters = granted.1;
         let timing = self.config.timing;
@@ -139,7 +140,7 @@ impl Endpoint {
                 let block = usize::from(parameters.block_size);
                 let longest = (share / 2).clamp(MIN_READ, MAX_READ);
                 let read_size = window.max(ahead).min(longest) / block * block;
-                let known = entry.recognised.or_else(|| self.paths.get(now, entry.key()));
+                let known = self.paths.get(now, entry.key());
                 Transfer::serve_read(now, granted, timing, read_size, seed).with_pacing(self.config.pacing, known)
             }
             Direction::Write => Transfer::serve_write(now, granted, timing, seed),

@@ -10,11 +10,10 @@ use super::demux::{self, Network, PeerKey};
 use super::disposition::Ignored;
 use super::entry::{Entry, Phase, Request, Side, StorageState};
 use super::event::{Event, Outcome, RefusedReason, Report, Role};
-use super::recognise::recognise;
+use super::recognise::{Room, recognise};
 use super::timers::Timer;
 use super::tombstones::Answer;
 use super::{Endpoint, SocketId};
-use crate::transfer::Pace;
 use crate::wire::{self, Direction, ErrorCode, Mode, Packet, ParseError};
 use crate::{Instant, Stats};
 
@@ -221,7 +220,7 @@ impl Endpoint {
         group: usize,
         socket: SocketId,
         request: Request,
-        recognised: Option<Pace>,
+        recognised: Option<Room>,
     ) {
         let peer = PeerKey::new(meta.peer);
         self.tombstones.remove(socket, peer);
