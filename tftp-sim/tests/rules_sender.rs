@@ -132,13 +132,6 @@ impl Download {
         sent
     }
 
-    /// Of the train that is out so much has arrived: reports a gap, and says how long the next train is.
-    fn broke_off(&mut self, acked: &mut u16, arrived: u16) -> usize {
-        *acked += arrived;
-        assert_eq!(self.ack(*acked), NONE, "a receiver that lost something is still busy");
-        self.next_timer().len()
-    }
-
     /// Time passes until the next timer.
     fn next_timer(&mut self) -> Vec<u16> {
         self.wait(self.deadline.unwrap().saturating_since(self.now))
@@ -386,47 +379,6 @@ fn the_empty_last_block_needs_no_read() {
     assert_eq!(download.ack(7), [8], "but the ACK was only late");
     assert_eq!(download.ack(8), NONE);
     assert_eq!(download.ending, Some(Ending::Completed));
-}
-
-const KNOWN: Pace = Pace::fixed(8, ms(2));
-
-#[test]
-fn a_known_receiver_gets_shorter_trains_when_three_in_a_row_break_off() {
-    let mut download = Download::to(KNOWN, 32);
-    assert_eq!(download.ack(0).len(), 8);
-    let mut acked = 0;
-    assert_eq!([4, 4].map(|arrived| download.broke_off(&mut acked, arrived)), [8, 8]);
-    // A window that arrives whole says that it was chance.
-    assert_eq!(download.wait(ms(20)).len(), 24);
-    acked += 32;
-    assert_eq!(download.ack(acked).len(), 8);
-    assert_eq!([4, 4, 4].map(|arrived| download.broke_off(&mut acked, arrived)), [8, 8, 4]);
-    assert_eq!([2, 2, 2].map(|arrived| download.broke_off(&mut acked, arrived)), [4, 4, 2], "and so on");
-}
-
-#[test]
-fn a_known_receiver_gets_longer_pauses_when_trains_arrive_but_not_what_follows() {
-    let mut download = Download::to(KNOWN, 32);
-    download.ack(0);
-    let mut acked = 0;
-    for pause in [2, 2, 2, 4, 4, 4, 8] {
-        assert_eq!(download.deadline, Some(download.now + ms(pause)));
-        assert_eq!(download.next_timer().len(), 8, "the second train, of which nothing arrives");
-        assert_eq!(download.broke_off(&mut acked, 8), 8);
-    }
-}
-
-#[test]
-fn a_known_receiver_that_two_timers_in_a_row_give_up_gets_shorter_trains_and_longer_pauses() {
-    let mut download = Download::to(KNOWN, 32);
-    let mut sent = download.ack(0).len();
-    for (train, pause) in [(8, 2), (4, 4), (2, 8)] {
-        while sent < 32 {
-            sent += download.next_timer().len();
-        }
-        sent = download.next_timer().len();
-        assert_eq!((sent, download.deadline), (train, Some(download.now + ms(pause))));
-    }
 }
 
 /// The last block of a window needs room for one block only, if it is known how long the receiver works on one.

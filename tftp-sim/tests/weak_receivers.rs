@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use tftp_proto::config::Pacing;
-use tftp_proto::transfer::{Ending, Pace};
+use tftp_proto::transfer::Ending;
 use tftp_sim::golden;
 use tftp_sim::weak::{Sending, Sent, WeakReceiver, best_time, send};
 

@@ -97,13 +97,14 @@ mod tests {
     }
 
     const START: Instant = Instant::ZERO;
-    const SLOW: Pace = Pace::fixed(8, Duration::from_millis(2));
+    /// Takes windows of eight blocks whole.
+    const EIGHT: Pace = Pace::new(8, 0, 1428);
 
     #[test]
     fn a_host_is_remembered_whatever_its_port_and_forgotten_with_time() {
         let mut paths = Paths::default();
-        paths.insert(START, peer(1, 1000), SLOW);
-        assert_eq!(paths.get(START, peer(1, 2000)), Some(SLOW));
+        paths.insert(START, peer(1, 1000), EIGHT);
+        assert_eq!(paths.get(START, peer(1, 2000)), Some(EIGHT));
         assert_eq!(paths.get(START, peer(2, 1000)), None);
         let later = START + LIFETIME;
         assert_eq!(paths.get(later, peer(1, 1000)), None);
@@ -114,7 +115,7 @@ mod tests {
     #[test]
     fn what_was_learned_last_counts() {
         let mut paths = Paths::default();
-        paths.insert(START, peer(1, 1), SLOW);
+        paths.insert(START, peer(1, 1), EIGHT);
         paths.insert(START + Duration::from_secs(1), peer(1, 2), Pace::WHOLE);
         assert_eq!(paths.get(START + Duration::from_secs(1), peer(1, 3)), Some(Pace::WHOLE));
         assert_eq!((paths.map.len(), paths.by_age.len()), (1, 1));
@@ -124,11 +125,11 @@ mod tests {
     fn only_so_many_hosts_are_remembered() {
         let mut paths = Paths::default();
         for ip in 0..5000 {
-            paths.insert(START + Duration::from_micros(u64::from(ip)), peer(ip, 1), SLOW);
+            paths.insert(START + Duration::from_micros(u64::from(ip)), peer(ip, 1), EIGHT);
         }
         assert_eq!((paths.map.len(), paths.by_age.len()), (LIMIT, LIMIT));
         let now = START + Duration::from_secs(1);
-        assert_eq!((paths.get(now, peer(4999, 1)), paths.get(now, peer(0, 1))), (Some(SLOW), None));
+        assert_eq!((paths.get(now, peer(4999, 1)), paths.get(now, peer(0, 1))), (Some(EIGHT), None));
     }
 
     const WEAK: Pace = Pace::new(8, 2, 1428);
@@ -183,9 +184,9 @@ mod tests {
     }
 
     #[test]
-    fn of_a_receiver_that_does_not_survive_it_nothing_is_tried() {
+    fn of_a_receiver_that_lost_nothing_nothing_is_tried() {
         let mut paths = Paths::default();
-        paths.insert(START, peer(1, 1), SLOW);
-        assert_eq!(paths.get(START, peer(1, 1)), Some(SLOW));
+        paths.insert(START, peer(1, 1), EIGHT);
+        assert_eq!(paths.get(START, peer(1, 1)), Some(EIGHT));
     }
 }

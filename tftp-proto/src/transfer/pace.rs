@@ -18,34 +18,26 @@ pub struct Pace {
     pause: u16,
     /// The block size for which this is true.
     block_size: u16,
-    fixed: bool,
     /// Longer trains are to be tried.
     trial: bool,
 }
 
 impl Pace {
     /// Every window is taken whole, until the acknowledgements say otherwise.
-    pub const WHOLE: Self = Self { train: u16::MAX, pause: 0, block_size: 0, fixed: false, trial: false };
-
-    /// Trains of `train` blocks with pauses of whole milliseconds (rounded up, at least one), never to be exceeded: for
-    /// receivers that do not survive an attempt.
-    #[must_use]
-    pub const fn fixed(train: u16, pause: Duration) -> Self {
-        Self { train, pause: whole_millis(pause), block_size: 0, fixed: true, trial: false }
-    }
+    pub const WHOLE: Self = Self { train: u16::MAX, pause: 0, block_size: 0, trial: false };
 
     pub(crate) const fn new(train: u16, pause: u16, block_size: u16) -> Self {
-        Self { train, pause, block_size, fixed: false, trial: false }
+        Self { train, pause, block_size, trial: false }
     }
 
     /// A window of so many blocks is taken whole.
     pub(super) const fn takes(window: u16, block_size: u16) -> Self {
-        Self { train: window, pause: 0, block_size, fixed: false, trial: false }
+        Self { train: window, pause: 0, block_size, trial: false }
     }
 
     /// The same to begin with; then one longer train shows whether it is still true. Another program of the same host may
-    /// take more, and a receiver that does not loses the end of that train, which it has survived before. A pace that is
-    /// [`fixed`](Self::fixed) stays what it is, and so does one without pauses: there, longer windows are sent anyway.
+    /// take more, and a receiver that does not loses the end of that train, which it has survived before. A pace without
+    /// pauses stays what it is: there, longer windows are sent anyway.
     #[must_use]
     pub const fn on_trial(self) -> Self {
         Self { trial: self.is_a_limit(), ..self }
@@ -53,7 +45,7 @@ impl Pace {
 
     /// Whether it was learned from losses.
     pub(crate) const fn is_a_limit(&self) -> bool {
-        !self.fixed && self.pause > 0
+        self.pause > 0
     }
 
     /// Blocks in a train.
@@ -70,10 +62,6 @@ impl Pace {
 
     pub(super) const fn pause_millis(&self) -> u16 {
         self.pause
-    }
-
-    pub(super) const fn is_fixed(&self) -> bool {
-        self.fixed
     }
 
     pub(super) const fn is_on_trial(&self) -> bool {
@@ -178,7 +166,6 @@ mod tests {
         assert_eq!(pause_for(u16::MAX, u64::MAX), 1000);
         assert_eq!(whole_millis(Duration::from_micros(1)), 1);
         assert_eq!(whole_millis(Duration::from_micros(2001)), 3);
-        assert_eq!(Pace::fixed(8, Duration::ZERO).pause(), Duration::from_millis(1));
     }
 
     #[test]

@@ -80,8 +80,6 @@ enum Stage {
     Settled,
     /// A window is one train; `confirmed` once such a window has arrived whole.
     Whole { confirmed: bool },
-    /// A known receiver: trains never grow.
-    Fixed,
 }
 
 impl Pacer {
@@ -123,10 +121,7 @@ impl Pacer {
             return;
         }
         self.train = pace.train().max(1);
-        if pace.is_fixed() {
-            self.stage = Stage::Fixed;
-            self.pause = pace.pause_millis();
-        } else if pace.pause_millis() > 0 {
+        if pace.pause_millis() > 0 {
             self.trial = pace.is_on_trial().then_some(self.proven);
             self.stage = if pace.is_on_trial() { Stage::Growing } else { Stage::Settled };
             self.pause = pace.pause_millis();
@@ -142,7 +137,7 @@ impl Pacer {
         match self.stage {
             Stage::Whole { confirmed: true } => Some(Pace::takes(self.window, self.block_size)),
             Stage::Settled => Some(Pace::new(self.train, self.pause, self.block_size)),
-            Stage::Growing | Stage::Whole { confirmed: false } | Stage::Fixed => None,
+            Stage::Growing | Stage::Whole { confirmed: false } => None,
         }
     }
 
@@ -172,7 +167,7 @@ impl Pacer {
     fn next_train(&self, remaining: u16) -> u16 {
         match self.stage {
             Stage::Whole { .. } => remaining,
-            Stage::Settled | Stage::Fixed => self.run.step.min(remaining),
+            Stage::Settled => self.run.step.min(remaining),
             // The last block shows what is missing before it.
             Stage::Growing if self.run.step > self.proven => self.run.step.min(remaining.saturating_sub(1).max(1)),
             Stage::Growing => self.run.step.min(remaining),
@@ -216,7 +211,7 @@ impl Pacer {
             // A full receiver must have room again for the one block that shows what is missing.
             Stage::Growing if next == 1 && ends => self.pause_for(SPARE).min(self.pause),
             Stage::Settled if ends => self.means().map_or(self.pause, |means| means.last_pause(self.run.step, next)),
-            Stage::Growing | Stage::Settled | Stage::Fixed | Stage::Whole { .. } => self.pause,
+            Stage::Growing | Stage::Settled | Stage::Whole { .. } => self.pause,
         }
     }
 
@@ -243,7 +238,7 @@ impl Pacer {
     pub(super) fn hold(&self, now: Instant) -> Option<Instant> {
         match self.stage {
             Stage::Whole { .. } => None,
-            Stage::Growing | Stage::Settled | Stage::Fixed => {
+            Stage::Growing | Stage::Settled => {
                 Some(self.run.sent_at + Duration::from_millis(u64::from(self.pause.max(1))))
                     .filter(|until| *until > now)
             }
@@ -352,7 +347,6 @@ impl Pacer {
                 self.strikes = 0;
                 self.settle(self.proven);
             }
-            Stage::Fixed => self.strikes = 0,
         }
     }
 
@@ -401,14 +395,6 @@ impl Pacer {
                     self.start_again();
                 }
             }
-            // It is weaker than was thought, or it is chance.
-            Stage::Fixed => {
-                self.strikes += 1;
-                if self.strikes >= BROKEN {
-                    self.strikes = 0;
-                    self.weaken(arrived < self.run.step);
-                }
-            }
         }
     }
 
@@ -451,20 +437,7 @@ impl Pacer {
                 self.proven = self.train;
                 self.pause_longer(2);
             }
-            Stage::Fixed if again => {
-                self.train = (self.train / 2).max(1);
-                self.pause_longer(2);
-            }
-            Stage::Growing | Stage::Settled | Stage::Whole { .. } | Stage::Fixed => {}
-        }
-    }
-
-    /// Shorter trains, or if they arrive, longer pauses.
-    fn weaken(&mut self, trains_break: bool) {
-        if trains_break && self.train > 1 {
-            self.train /= 2;
-        } else {
-            self.pause_longer(2);
+            Stage::Growing | Stage::Settled | Stage::Whole { .. } => {}
         }
     }
 
