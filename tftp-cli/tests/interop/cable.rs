@@ -1,0 +1,129 @@
+//! The network of a machine in QEMU: a cable to one host, on which a TFTP server runs.
+//!
+//! QEMU hands over Ethernet frames as datagrams on loopback. Here is the other end: it answers ARP, and passes what UDP
+//! carries on to the server and back. What is under way to a machine that stands still waits in its socket, which holds
+//! more frames than its network card.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use etherparse::{ArpOperation, EtherType, Ethernet2Header, NetSlice, PacketBuilder, SlicedPacket, TransportSlice};
+
+pub(crate) const MACHINE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+pub(crate) const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+/// The server's hardware address.
+const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
+const TFTP: u16 = 69;
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Pulled out when dropped.
+pub(crate) struct Cable {
+    host: SocketAddr,
+    is_out: Arc<AtomicBool>,
+}
+
+impl Cable {
+    /// `guest` is where the machine takes its frames; port 69 leads to `server`.
+    pub(crate) fn plug(guest: SocketAddr, server: SocketAddr) -> Self {
+        let socket = UdpSocket::bind((guest.ip(), 0)).expect("a socket for frames");
+        let host = socket.local_addr().expect("its address");
+        socket.set_read_timeout(Some(LOOK)).expect("a time limit for frames");
+        let is_out = Arc::new(AtomicBool::new(false));
+        let end = End { socket: Arc::new(socket), guest, server, is_out: Arc::clone(&is_out) };
+        std::thread::spawn(move || end.run());
+        Self { host, is_out }
+    }
+
+    /// Where the machine sends its frames.
+    pub(crate) fn host(&self) -> SocketAddr {
+        self.host
+    }
+}
+
+impl Drop for Cable {
+    fn drop(&mut self) {
+        self.is_out.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The server's end.
+#[derive(Clone)]
+struct End {
+    socket: Arc<UdpSocket>,
+    guest: SocketAddr,
+    server: SocketAddr,
+    is_out: Arc<AtomicBool>,
+}
+
+impl End {
+    fn is_out(&self) -> bool {
+        self.is_out.load(Ordering::Relaxed)
+    }
+
+    fn run(self) {
+        let mut ports = BTreeMap::new();
+        let mut frame = [0; 2048];
+        while !self.is_out() {
+            if let Ok(len) = self.socket.recv(&mut frame) {
+                self.take(&frame[..len], &mut ports);
+            }
+        }
+    }
+
+    /// A frame of the machine.
+    fn take(&self, frame: &[u8], ports: &mut BTreeMap<u16, UdpSocket>) {
+        let Ok(packet) = SlicedPacket::from_ethernet(frame) else { return };
+        match (&packet.net, &packet.transport) {
+            (Some(NetSlice::Arp(arp)), _) => self.answer_arp(arp),
+            (Some(NetSlice::Ipv4(ip)), Some(TransportSlice::Udp(udp))) if ip.header().destination_addr() == SERVER => {
+                let machine = frame[6..12].try_into().expect("six bytes");
+                let socket = ports.entry(udp.source_port()).or_insert_with(|| self.open(machine, udp.source_port()));
+                let port = if udp.destination_port() == TFTP { self.server.port() } else { udp.destination_port() };
+                let _ = socket.send_to(udp.payload(), (self.server.ip(), port));
+            }
+            _ => {}
+        }
+    }
+
+    fn answer_arp(&self, request: &etherparse::ArpPacketSlice<'_>) {
+        if request.operation() != ArpOperation::REQUEST || request.target_protocol_addr() != SERVER.octets() {
+            return;
+        }
+        let machine: [u8; 6] = request.sender_hw_addr().try_into().expect("an Ethernet address");
+        let answer = etherparse::ArpEthIpv4Packet {
+            operation: ArpOperation::REPLY,
+            sender_mac: MAC,
+            sender_ipv4: SERVER.octets(),
+            target_mac: machine,
+            target_ipv4: MACHINE.octets(),
+        };
+        let header = Ethernet2Header { source: MAC, destination: machine, ether_type: EtherType::ARP };
+        let mut frame = header.to_bytes().to_vec();
+        frame.extend(etherparse::ArpPacket::from(answer).to_bytes());
+        let _ = self.socket.send_to(&frame, self.guest);
+    }
+
+    /// A port of the machine, and what comes to it.
+    fn open(&self, machine: [u8; 6], port: u16) -> UdpSocket {
+        let socket = UdpSocket::bind((self.server.ip(), 0)).expect("a port on loopback");
+        socket.set_read_timeout(Some(LOOK)).expect("a time limit for datagrams");
+        let (incoming, end) = (socket.try_clone().expect("a second handle"), self.clone());
+        std::thread::spawn(move || {
+            let mut datagram = [0; 2048];
+            while !end.is_out() {
+                let Ok((len, from)) = incoming.recv_from(&mut datagram) else { continue };
+                let source = if from.port() == end.server.port() { TFTP } else { from.port() };
+                let builder = PacketBuilder::ethernet2(MAC, machine)
+                    .ipv4(SERVER.octets(), MACHINE.octets(), 64)
+                    .udp(source, port);
+                let mut frame = Vec::with_capacity(builder.size(len));
+                builder.write(&mut frame, &datagram[..len]).expect("a frame in memory");
+                let _ = end.socket.send_to(&frame, end.guest);
+            }
+        });
+        socket
+    }
+}
