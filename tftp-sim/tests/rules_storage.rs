@@ -219,9 +219,6 @@ fn nothing_cancels_a_commit() {
     }
 }
 
-//= rfc1350#section-4
-//= type=test
-//# the hosts should make sure that the source TID matches the value that was agreed on in steps 1 and 2.
 #[test]
 fn uploads_that_are_being_committed_keep_their_ports_to_themselves() {
     let mut bench = server();
