@@ -99,6 +99,8 @@ fn every_oack_has_only_what_was_asked_in_lower_case_and_without_padding() {
             let (_, wanted) = asked.iter().find(|(asked, _)| *asked == name).expect("asked");
             match name.as_str() {
                 "tsize" => assert_eq!(value, "77777"),
+                // U-Boot's. See below.
+                "windowsize" => assert_eq!(value, wanted.parse::<u16>().unwrap().min(10).to_string()),
                 _ => assert_eq!(value, *wanted, "{name}: nothing stands in the way of granting it as asked"),
             }
         }
@@ -229,27 +231,51 @@ fn uboot_refuses_another_timeout() {
 }
 
 #[test]
-fn uboot_gets_a_window_that_its_receive_ring_has_room_for_twice() {
-    for (asked, granted) in [("8", "8"), ("16", "16"), ("17", "16"), ("64", "16")] {
+fn uboot_gets_a_window_of_which_its_buffers_hold_three() {
+    for (asked, granted) in [("8", "8"), ("10", "10"), ("11", "10"), ("64", "10")] {
         let mut bench = Bench::server();
         bench.store().insert("mid.bin", content::bytes(1, 1 << 20));
         let options = [("timeout", "1"), ("blksize", "1024"), ("windowsize", asked)];
         let (tid, answer) = bench.request(PEER, rrq("mid.bin", "octet", &options));
         assert_eq!(window_of(&answer), granted);
-        // However long it stands still: what it has not taken is one window, or two when that is repeated after a second.
+        // However it stands still for a moment: what it has not taken is one window, or two when that was repeated.
         bench.world.send(PEER, tid, ack(0));
-        assert_eq!(bench.wait(PEER, Duration::from_millis(999)).len(), granted.parse::<usize>().unwrap());
-        assert!(bench.wait(PEER, Duration::from_millis(1000)).len() <= 16);
+        let heard = bench.wait(PEER, Duration::from_millis(2900));
+        let window: usize = granted.parse().unwrap();
+        let last: Vec<_> = heard.iter().filter(|(_, block)| block[3] == granted.parse::<u8>().unwrap()).collect();
+        assert_eq!((heard.len(), last.len()), (2 * window, 2), "one second, and two more");
+        assert!(heard.len() + window < 32, "and there is room for a third");
     }
     // Three frames carry a block of 4096 bytes; and from others a window of 64 is no danger.
     for (options, granted) in [
-        ([("timeout", "1"), ("blksize", "4096"), ("windowsize", "64")], "5"),
+        ([("timeout", "1"), ("blksize", "4096"), ("windowsize", "64")], "3"),
         ([("blksize", "1024"), ("timeout", "1"), ("windowsize", "64")], "64"),
     ] {
         let mut bench = Bench::server();
         bench.store().insert("mid.bin", content::bytes(1, 1 << 20));
         assert_eq!(window_of(&bench.request(PEER, rrq("mid.bin", "octet", &options)).1), granted);
     }
+}
+
+/// It counts its own timers, of the length that it asks for, and gives up at the eleventh of a transfer.
+#[test]
+fn uboot_in_lock_step_gets_what_is_missing_before_its_timer_runs_out() {
+    let timers = |options: &[(&str, &str)]| {
+        let mut bench = Bench::server();
+        bench.store().insert("f", content::bytes(1, 5000));
+        let (tid, answer) = bench.request(PEER, rrq("f", "octet", options));
+        assert_eq!(options_of(&answer).len(), options.len(), "all is granted as it was asked");
+        assert_eq!(bench.say(PEER, tid, ack(0)).len(), 1);
+        bench.wait(PEER, Duration::from_secs(20)).into_iter().map(|(after, _)| after).collect::<Vec<_>>()
+    };
+    let uboot = timers(&[("timeout", "5"), ("blksize", "1468")]);
+    assert!(uboot[0] < Duration::from_millis(150) && uboot[1] < Duration::from_millis(500), "{uboot:?}");
+    assert!((6..=9).contains(&uboot.len()), "and it backs off: {uboot:?}");
+    // Others have what they ask for, and so has U-Boot with a window, whose buffers copies would fill.
+    for options in [&[("blksize", "1468"), ("timeout", "5")][..], &[("timeout", "5")]] {
+        assert_eq!(timers(options)[0], Duration::from_secs(5));
+    }
+    assert_eq!(timers(&[("timeout", "5"), ("blksize", "4096"), ("windowsize", "1")])[0], Duration::from_secs(5));
 }
 
 fn window_of(oack: &[u8]) -> String {

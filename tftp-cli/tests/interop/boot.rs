@@ -1,42 +1,75 @@
 //! A machine that boots: U-Boot's own network stack and driver, in QEMU.
 //!
-//! Its virtio driver has 32 receive buffers, and once all of them are full it never receives again.
+//! Its virtio driver has 32 receive buffers, and once all of them are full it never receives again. It counts its timers
+//! that run out, a `T` on its console for each, and gives up at the eleventh of a transfer.
 
 use std::time::Duration;
 
-use rustix::process::Signal;
 use tempfile::tempdir;
 
 use crate::machine::Machine;
 use crate::support::{Ports, Serve, content};
 
-const FILE: &str = "kernel";
+/// What it is granted at most.
+const LARGEST: u16 = 10;
 
-/// Boots a machine that loads the same file with each of these block and window sizes.
-fn load(ports: Ports, size: usize, sizes: &[(u16, u16)], meanwhile: impl Fn(&Machine) + Sync) {
-    let root = tempdir().unwrap();
-    let bytes = content(1, size);
-    std::fs::write(root.path().join(FILE), &bytes).unwrap();
-    let mut server = Serve::directory(ports, root.path(), &[]);
-    let Some(machine) = Machine::boot(server.address()) else { return };
-    for (block, window) in sizes {
-        let said = std::thread::scope(|scope| {
-            let load = scope.spawn(|| {
-                machine.run(&format!("setenv tftpblocksize {block}; setenv tftpwindowsize {window}"));
-                machine.run(&format!("tftpboot 0x48000000 {FILE}"))
+struct Boot {
+    ports: Ports,
+    /// Bytes of the file.
+    size: usize,
+    /// One datagram in so many is lost, each way.
+    lost: Option<u32>,
+    /// Seconds of its timer, and of the server's.
+    timeout: u16,
+    /// What happens while it loads.
+    meanwhile: fn(&Machine),
+}
+
+const AS_IT_COMES: Boot = Boot { ports: Ports::Random, size: 4 << 20, lost: None, timeout: 5, meanwhile: idle };
+
+impl Boot {
+    /// Boots a machine that loads a file again and again, with each of these block and window sizes.
+    fn load(&self, sizes: &[(u16, u16)]) {
+        let root = tempdir().unwrap();
+        let bytes = content(1, self.size);
+        let mut server = Serve::directory(self.ports, root.path(), &[]);
+        let Some(machine) = Machine::boot(server.address(), self.lost) else { return };
+        machine.run(&format!("setenv tftptimeout {}000", self.timeout));
+        let sum = format!("==> {:08x}", crc32(&bytes));
+        for (number, (block, window)) in sizes.iter().enumerate() {
+            let what = format!("blocks of {block}, window {window}");
+            let file = format!("kernel-{number}");
+            std::fs::write(root.path().join(&file), &bytes).unwrap();
+            machine.run(&format!("setenv tftpblocksize {block}; setenv tftpwindowsize {window}"));
+            let said = std::thread::scope(|scope| {
+                let load = scope.spawn(|| machine.run(&format!("tftpboot 0x48000000 {file}")));
+                while !load.is_finished() {
+                    (self.meanwhile)(&machine);
+                }
+                load.join().unwrap()
             });
-            while !load.is_finished() {
-                meanwhile(&machine);
-            }
-            load.join().unwrap()
-        });
-        assert!(said.contains(&format!("Bytes transferred = {size} ")), "blocks of {block}, window {window}: {said}");
-        assert!(!said.contains("T "), "a timer ran out, blocks of {block}, window {window}: {said}");
-        let sum = machine.run("crc32 0x48000000 $filesize");
-        assert!(sum.contains(&format!("==> {:08x}", crc32(&bytes))), "blocks of {block}, window {window}: {sum}");
-        server.wait_for_log(&["sent", FILE, "outcome=completed"]);
+            assert!(said.contains(&format!("Bytes transferred = {} ", self.size)), "{what}: {said}\n{}", server.log());
+            assert!(self.stalls() || !said.contains("T "), "a timer ran out, {what}: {said}\n{}", server.log());
+            let found = machine.run("crc32 0x48000000 $filesize");
+            assert!(found.contains(&sum), "{what}: {found}");
+            let line = server.wait_for_log(&["INFO sent", &file, "outcome=completed"]);
+            let granted = match *window {
+                1 => format!("\"blksize={block} timeout={}\"", self.timeout),
+                window => format!("\"blksize={block} timeout={} windowsize={}\"", self.timeout, window.min(LARGEST)),
+            };
+            assert!(line.contains(&granted), "{what}: {line}");
+            // On a busy host an answer may come late, but what is lost was lost by the machine.
+            let is_quiet = self.lost.is_none() && !self.stalls();
+            let repeated = number_after(&line, "retransmissions=");
+            assert!(!is_quiet || repeated <= self.size / usize::from(*block) / 20, "{what}: {line}");
+        }
+        server.assert_drains();
     }
-    server.assert_drains();
+
+    /// Whether it stands still for longer than anybody waits.
+    fn stalls(&self) -> bool {
+        self.timeout == 1
+    }
 }
 
 fn idle(_: &Machine) {
@@ -45,27 +78,50 @@ fn idle(_: &Machine) {
 
 /// Stands still for 30 ms now and then, as on a busy host.
 fn stutter(machine: &Machine) {
-    for (signal, pause) in [(Signal::CONT, 70), (Signal::STOP, 30)] {
-        machine.signal(signal);
-        std::thread::sleep(Duration::from_millis(pause));
-    }
-    machine.signal(Signal::CONT);
+    machine.stand_still(Duration::from_millis(30));
+    std::thread::sleep(Duration::from_millis(70));
+}
+
+/// Stands still longer than the server waits for an answer.
+fn stall(machine: &Machine) {
+    std::thread::sleep(Duration::from_millis(20));
+    machine.stand_still(Duration::from_millis(1500));
+    std::thread::sleep(Duration::from_secs(2));
 }
 
 #[test]
 fn uboot_loads_with_windows_from_1_to_64() {
-    let sizes = [(512, 1), (1468, 1), (1468, 2), (1024, 8), (1024, 15), (1468, 16), (1024, 17), (1024, 32), (1468, 64)];
-    load(Ports::Random, 4 << 20, &sizes, idle);
+    let sizes = [(512, 1), (1468, 1), (1468, 2), (1024, 8), (1024, 10), (1468, 16), (1024, 17), (1024, 32), (1468, 64)];
+    AS_IT_COMES.load(&sizes);
 }
 
 #[test]
 fn uboot_loads_from_a_single_port() {
-    load(Ports::Single, 1_000_000, &[(1468, 1), (1024, 16), (1468, 64)], idle);
+    let boot = Boot { ports: Ports::Single, size: 1_000_000, ..AS_IT_COMES };
+    boot.load(&[(1468, 1), (1024, 16), (1468, 64)]);
 }
 
 #[test]
 fn uboot_that_stands_still_now_and_then_loads_with_any_window() {
-    load(Ports::Random, 16 << 20, &[(1024, 8), (1024, 16), (1024, 64), (1468, 64)], stutter);
+    let boot = Boot { size: 16 << 20, meanwhile: stutter, ..AS_IT_COMES };
+    boot.load(&[(1024, 8), (1024, 16), (1024, 64), (1468, 64)]);
+}
+
+#[test]
+fn uboot_that_stands_still_until_its_window_is_repeated_loads_all_the_same() {
+    let boot = Boot { size: 16 << 20, timeout: 1, meanwhile: stall, ..AS_IT_COMES };
+    boot.load(&[(1024, 1), (1024, 8), (1024, 64)]);
+}
+
+#[test]
+fn uboot_in_lock_step_loads_over_a_network_that_loses_datagrams() {
+    let boot = Boot { lost: Some(101), ..AS_IT_COMES };
+    boot.load(&[(1468, 1)]);
+}
+
+fn number_after(line: &str, name: &str) -> usize {
+    let (_, rest) = line.split_once(name).unwrap();
+    rest.split(' ').next().and_then(|number| number.parse().ok()).unwrap()
 }
 
 /// As U-Boot and everybody computes it.

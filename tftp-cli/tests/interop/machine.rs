@@ -16,8 +16,10 @@ use crate::cable::{Cable, MACHINE, SERVER};
 use crate::support::{Running, eventually, installed, skip, unique_loopback};
 
 const FIRMWARE: &str = "/usr/lib/u-boot/qemu_arm64/u-boot.bin";
-/// Far above what anything here needs on a busy machine, and below the time in which U-Boot itself gives up and resets.
-const HUNG: Duration = Duration::from_secs(45);
+/// Far above what anything here needs on a busy machine. U-Boot itself gives a transfer up after 55 s.
+const HUNG: Duration = Duration::from_secs(100);
+/// Enter is pressed so often until it is heard.
+const PRESS: Duration = Duration::from_millis(300);
 
 pub(crate) struct Machine {
     process: Running,
@@ -28,9 +30,9 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// One at the prompt of U-Boot, for which `server` is the TFTP server of its network. `None`, loudly, if it cannot run
-    /// here.
-    pub(crate) fn boot(server: SocketAddr) -> Option<Self> {
+    /// One at the prompt of U-Boot, for which `server` is the TFTP server of its network, where one datagram in `lost` is
+    /// lost. `None`, loudly, if it cannot run here.
+    pub(crate) fn boot(server: SocketAddr, lost: Option<u32>) -> Option<Self> {
         let qemu = installed("qemu-system-aarch64", "qemu-system-arm")?;
         if !Path::new(FIRMWARE).is_file() {
             skip("U-Boot for qemu_arm64 (Debian package u-boot-qemu) is not installed");
@@ -38,22 +40,27 @@ impl Machine {
         }
         let directory = tempfile::tempdir().expect("a directory for sockets");
         let console = directory.path().join("console");
-        let guest = SocketAddr::new(unique_loopback(), 40_000);
-        let cable = Cable::plug(guest, server);
-        let process = Running::start(
+        let guest = SocketAddr::new(unique_loopback(), 20_000);
+        let cable = Cable::plug(guest, server, lost);
+        let mut process = Running::start(
             Command::new(qemu)
                 .args(["-M", "virt", "-cpu", "cortex-a57", "-m", "256", "-display", "none", "-monitor", "none"])
                 .args(["-bios", FIRMWARE, "-device", "virtio-net-device,netdev=cable", "-netdev"])
                 .arg(format!("dgram,id=cable,{},{}", end("local", guest), end("remote", cable.host())))
                 .args(["-serial", &format!("unix:{},server=on,wait=on", console.display())]),
         );
-        let console = eventually("the console", || UnixStream::connect(&console).ok());
-        console.set_read_timeout(Some(Duration::from_millis(200))).expect("a time limit for the console");
+        let console = eventually("the console", || {
+            assert!(process.ended().is_none(), "QEMU 7.2 or newer is needed");
+            UnixStream::connect(&console).ok()
+        });
+        console.set_read_timeout(Some(PRESS)).expect("a time limit for the console");
         let console = Mutex::new(console);
         let machine = Self { process, console, commands: AtomicUsize::new(0), _cable: cable, _directory: directory };
-        machine.wait_for("Hit any key");
-        machine.enter("");
-        machine.wait_for("=> ");
+        // Where it does not stop in time it tries to boot from all there is first.
+        eventually("the prompt", || {
+            machine.enter("");
+            machine.read_until("=> ", PRESS).ok()
+        });
         machine.run(&format!("setenv autoload no; setenv ipaddr {MACHINE}; setenv serverip {SERVER}"));
         Some(machine)
     }
@@ -66,8 +73,11 @@ impl Machine {
         self.wait_for(&format!("END{number}"))
     }
 
-    pub(crate) fn signal(&self, signal: Signal) {
-        self.process.signal(signal);
+    /// As if its host had something better to do.
+    pub(crate) fn stand_still(&self, time: Duration) {
+        self.process.signal(Signal::STOP);
+        std::thread::sleep(time);
+        self.process.signal(Signal::CONT);
     }
 
     fn enter(&self, line: &str) {
@@ -75,21 +85,25 @@ impl Machine {
         console.write_all(line.as_bytes()).and_then(|()| console.write_all(b"\r")).expect("typing");
     }
 
-    /// Reads until `text` comes.
     fn wait_for(&self, text: &str) -> String {
-        let deadline = Instant::now() + HUNG;
+        self.read_until(text, HUNG).unwrap_or_else(|said| panic!("no {text:?} within {HUNG:?}: {said}"))
+    }
+
+    /// What comes until `text` has come, or what has come instead.
+    fn read_until(&self, text: &str, time: Duration) -> Result<String, String> {
+        let deadline = Instant::now() + time;
         let mut console = self.console.lock().unwrap();
         let mut all = Vec::new();
-        loop {
+        while !all.ends_with(text.as_bytes()) {
             let mut byte = [0];
-            if let Ok(1) = console.read(&mut byte) {
-                all.push(byte[0]);
+            match console.read(&mut byte) {
+                Ok(0) => panic!("QEMU has ended: {}", String::from_utf8_lossy(&all)),
+                Ok(_) => all.extend(byte),
+                Err(_) if Instant::now() < deadline => {}
+                Err(_) => return Err(String::from_utf8_lossy(&all).into_owned()),
             }
-            if all.ends_with(text.as_bytes()) {
-                return String::from_utf8_lossy(&all).into_owned();
-            }
-            assert!(Instant::now() < deadline, "no {text:?} within {HUNG:?}: {}", String::from_utf8_lossy(&all));
         }
+        Ok(String::from_utf8_lossy(&all).into_owned())
     }
 }
 

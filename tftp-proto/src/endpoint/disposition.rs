@@ -27,7 +27,7 @@ pub enum Ignored {
     UnknownTransferId,
     /// A copy of a request that is being answered.
     RepeatedRequest,
-    /// A request of a peer whose uploads are being committed on every socket that could serve it.
+    /// A request of a peer whose uploads are being committed on every port that it could be served from.
     Committing,
     /// A request on a socket that takes none.
     UnexpectedRequest,

@@ -13,7 +13,7 @@ use super::crowd::Asked;
 use super::demux::PeerKey;
 use super::event::{Outcome, Report, Role};
 use super::inbox::Inbox;
-use super::recognise::Room;
+use super::recognise::Known;
 use super::timers::Timer;
 use super::tombstones::Epitaph;
 use crate::transfer::{Sender, Transfer};
@@ -40,8 +40,8 @@ pub(super) struct Entry {
     pub(super) started: Instant,
     /// What was sent last, unless it brought progress.
     pub(super) asked: Option<Asked>,
-    /// What the peer takes at once, if its request showed who it is.
-    pub(super) recognised: Option<Room>,
+    /// Who the peer is, if its request showed that.
+    pub(super) recognised: Option<Known>,
     /// Bytes that a receiver acknowledged, kept past the end of the state machine.
     pub(super) acknowledged: u64,
     pub(super) commit_time: Option<Duration>,

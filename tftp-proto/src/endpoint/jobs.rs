@@ -6,6 +6,7 @@ use core::time::Duration;
 use super::action::{FailureKind, Job, JobResult, StorageFailure, TransferId};
 use super::entry::{JobKind, Phase, Running};
 use super::event::Outcome;
+use super::recognise::Known;
 use super::tombstones::Answer;
 use super::{Endpoint, Reply};
 use crate::Instant;
@@ -129,9 +130,12 @@ impl Endpoint {
             policy.max_block_size.min(u16::try_from(share / 2).unwrap_or(u16::MAX).max(ETHERNET_BLOCK));
         let block = block.min(policy.max_block_size);
         let affordable = u16::try_from(share / (2 * usize::from(block))).unwrap_or(u16::MAX).max(1);
-        let bearable = entry.recognised.map_or(u16::MAX, |room| room.window(block));
+        let bearable = entry.recognised.map_or(u16::MAX, |known| known.window(block));
         policy.max_window = policy.max_window.min(affordable).min(bearable);
-        let granted = grant(&request.options, request.direction, request.mode, &policy, size);
+        let mut granted = grant(&request.options, request.direction, request.mode, &policy, size);
+        if entry.recognised.is_some_and(Known::is_impatient) {
+            granted.1.timeout = None;
+        }
         let parameters = granted.1;
         let timing = self.config.timing;
         let transfer = match request.direction {

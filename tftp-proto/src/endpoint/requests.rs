@@ -10,7 +10,7 @@ use super::demux::{self, Network, PeerKey};
 use super::disposition::Ignored;
 use super::entry::{Entry, Phase, Request, Side, StorageState};
 use super::event::{Event, Outcome, RefusedReason, Report, Role};
-use super::recognise::{Room, recognise};
+use super::recognise::{Known, recognise};
 use super::timers::Timer;
 use super::tombstones::Answer;
 use super::{Endpoint, SocketId};
@@ -76,7 +76,8 @@ impl Endpoint {
             return Err(Ignored::RepeatedRequest);
         }
         self.refuse_at_once(meta, &request)?;
-        if self.is_committing_everywhere(group, peer) {
+        if !self.has_free_port(group, peer) {
+            self.saturation.note(now);
             return Err(Ignored::Committing);
         }
         let left = self.replace(now, group, peer);
@@ -92,13 +93,13 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Whether uploads of a peer are being committed on every socket that could serve it. Each of them still answers, and
+    /// Whether a peer can be served from a port on which no upload of it is being committed: that one still answers, and
     /// two transfers must not answer one peer from one port.
-    fn is_committing_everywhere(&mut self, group: usize, peer: PeerKey) -> bool {
+    fn has_free_port(&mut self, group: usize, peer: PeerKey) -> bool {
         let current = self.servers.find(group, peer).and_then(|index| self.table.get(index));
         let committing = current.is_some_and(|entry| entry.storage.is_committing());
-        let count = self.servers.aside(group, peer).count() + usize::from(committing);
-        count > 0 && count >= self.pools.sockets(group).len()
+        let taken = self.servers.aside(group, peer).count() + usize::from(committing);
+        taken < self.pools.sockets(group).len().max(1)
     }
 
     /// Ends the transfer that serves a peer, and says which socket it used. A commit goes on: it only makes room.
@@ -220,7 +221,7 @@ impl Endpoint {
         group: usize,
         socket: SocketId,
         request: Request,
-        recognised: Option<Room>,
+        recognised: Option<Known>,
     ) {
         let peer = PeerKey::new(meta.peer);
         self.tombstones.remove(socket, peer);

@@ -166,6 +166,7 @@ mod tests {
         assert_eq!(pause_for(u16::MAX, u64::MAX), 1000);
         assert_eq!(whole_millis(Duration::from_micros(1)), 1);
         assert_eq!(whole_millis(Duration::from_micros(2001)), 3);
+        assert_eq!((whole_millis(Duration::ZERO), whole_millis(Duration::from_secs(9))), (1, 1000));
     }
 
     #[test]
