@@ -18,7 +18,7 @@ use crate::support::{Running, eventually, installed, skip, unique_loopback};
 const FIRMWARE: &str = "/usr/lib/u-boot/qemu_arm64/u-boot.bin";
 /// Far above what anything here needs on a busy machine. U-Boot itself gives a transfer up after 55 s.
 const HUNG: Duration = Duration::from_secs(100);
-/// Enter is pressed so often until it is heard.
+/// How often Enter is pressed until the prompt comes.
 const PRESS: Duration = Duration::from_millis(300);
 
 pub(crate) struct Machine {
@@ -56,7 +56,7 @@ impl Machine {
         console.set_read_timeout(Some(PRESS)).expect("a time limit for the console");
         let console = Mutex::new(console);
         let machine = Self { process, console, commands: AtomicUsize::new(0), _cable: cable, _directory: directory };
-        // Where it does not stop in time it tries to boot from all there is first.
+        // Pressed in time it keeps the machine from booting by itself; too late, the prompt comes when that has failed.
         eventually("the prompt", || {
             machine.enter("");
             machine.read_until("=> ", PRESS).ok()

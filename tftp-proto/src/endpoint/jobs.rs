@@ -132,10 +132,7 @@ impl Endpoint {
         let affordable = u16::try_from(share / (2 * usize::from(block))).unwrap_or(u16::MAX).max(1);
         let bearable = entry.recognised.map_or(u16::MAX, |known| known.window(block));
         policy.max_window = policy.max_window.min(affordable).min(bearable);
-        let mut granted = grant(&request.options, request.direction, request.mode, &policy, size);
-        if entry.recognised.is_some_and(Known::is_impatient) {
-            granted.1.timeout = None;
-        }
+        let granted = grant(&request.options, request.direction, request.mode, &policy, size);
         let parameters = granted.1;
         let timing = self.config.timing;
         let transfer = match request.direction {
@@ -145,7 +142,9 @@ impl Endpoint {
                 let longest = (share / 2).clamp(MIN_READ, MAX_READ);
                 let read_size = window.max(ahead).min(longest) / block * block;
                 let known = self.paths.get(now, entry.key());
-                Transfer::serve_read(now, granted, timing, read_size, seed).with_pacing(self.config.pacing, known)
+                let transfer =
+                    Transfer::serve_read(now, granted, timing, read_size, seed).with_pacing(self.config.pacing, known);
+                if entry.recognised.is_some_and(Known::is_impatient) { transfer.in_a_hurry() } else { transfer }
             }
             Direction::Write => Transfer::serve_write(now, granted, timing, seed),
         };

@@ -182,11 +182,4 @@ mod tests {
         }
         assert_eq!(paths.get(START + LIFETIME, peer(1, 1)), None, "the strong one does not remind of the weak one");
     }
-
-    #[test]
-    fn of_a_receiver_that_lost_nothing_nothing_is_tried() {
-        let mut paths = Paths::default();
-        paths.insert(START, peer(1, 1), EIGHT);
-        assert_eq!(paths.get(START, peer(1, 1)), Some(EIGHT));
-    }
 }

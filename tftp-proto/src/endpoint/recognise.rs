@@ -15,7 +15,7 @@ const UDP_HEADER: usize = 8;
 pub(super) struct Known {
     /// Frames that it has room for at once.
     frames: u16,
-    /// Whether it must not have to wait as long as it asks for.
+    /// Whether waiting as long as it asks for hurts it.
     is_impatient: bool,
 }
 
@@ -26,7 +26,7 @@ impl Known {
         u16::try_from(usize::from(self.frames) / per_block).unwrap_or(u16::MAX).max(1)
     }
 
-    /// Whether what it does not answer goes out again after the measured interval, not the one that was granted.
+    /// Whether what it does not answer is to go out again after the measured interval, not only after the one it asked for.
     pub(super) fn is_impatient(self) -> bool {
         self.is_impatient
     }
@@ -34,15 +34,15 @@ impl Known {
 
 /// Which client it is, if the request shows that.
 ///
-/// **U-Boot** (2023.01, and barebox, which has its code from there) asks for `timeout`, then `tsize` where it is built in,
+/// **U-Boot** (2023.01) asks for `timeout`, then `tsize` where it is built in,
 /// then `blksize`, then `windowsize` if that is not 1, in lower case, and for nothing else.
 ///
 /// * Its virtio driver has 32 buffers, and once all of them are full it never receives again. Pauses between short trains
 ///   of a large window do not prevent that on a machine that stands still for a moment, and it acknowledges only the last
 ///   block of what was granted. So less is granted: a window, and two copies of it, find room.
 /// * It counts its timers that run out, over a whole transfer, and gives up at the eleventh. The interval it asks for is
-///   that of its own timer, which runs out a little before a server's of the same length: in lock-step, ten DATA packets
-///   that are lost end the transfer, whatever its size. Known by the block size that it asks for as it comes, it gets
+///   that of its own timer, which runs out a little before a server's of the same length: in lock-step, eleven DATA
+///   packets that are lost end the transfer, whatever its size. Known by the block size that it asks for as it comes, it gets
 ///   what is missing long before that. Not so with a window: while it stands still, copies would fill its buffers.
 pub(super) fn recognise(request: &Request<'_>) -> Option<Known> {
     const NAMES: [&[u8]; 4] = [b"timeout", b"tsize", b"blksize", b"windowsize"];

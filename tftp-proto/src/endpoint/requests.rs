@@ -77,7 +77,6 @@ impl Endpoint {
         }
         self.refuse_at_once(meta, &request)?;
         if !self.has_free_port(group, peer) {
-            self.saturation.note(now);
             return Err(Ignored::Committing);
         }
         let left = self.replace(now, group, peer);

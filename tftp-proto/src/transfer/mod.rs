@@ -170,6 +170,14 @@ impl<C: AsRef<[u8]>> Transfer<C> {
         self
     }
 
+    /// Repeats what is not answered after the measured interval, even if a longer one was negotiated.
+    pub(crate) fn in_a_hurry(mut self) -> Self {
+        if let Machine::Sending(sender) = &mut self.machine {
+            sender.hurry();
+        }
+        self
+    }
+
     /// How many bytes of the file to hold while nothing can be sent. It may change at any time; without it, two chunks are held:
     /// what may have to be sent again, and what comes next.
     ///

@@ -41,6 +41,8 @@ pub(crate) struct Retry {
     min_interval: Duration,
     /// The negotiated interval, which stands in for the measured one.
     negotiated: Option<Duration>,
+    /// The measured interval is used all the same where it is shorter.
+    in_a_hurry: bool,
     /// The round trip, once there was a sample.
     round_trip: Option<RoundTrip>,
     /// Whether anything was ever sent again because no answer came: by us, or, so late did it come, by the peer.
@@ -112,6 +114,7 @@ impl Retry {
             timing,
             min_interval: timing.min_timeout,
             negotiated: None,
+            in_a_hurry: false,
             round_trip: None,
             has_lost: false,
             proved: false,
@@ -236,16 +239,25 @@ impl Retry {
         self.min_interval = self.timing.initial_timeout;
     }
 
+    /// For a peer that is hurt by the interval it asked for: that one is the longest.
+    pub(crate) const fn hurry(&mut self) {
+        self.in_a_hurry = true;
+    }
+
     /// The interval before the first retransmission.
     pub(crate) fn first_interval(&self) -> Duration {
         self.first_interval_of(self.min_interval)
     }
 
     fn first_interval_of(&self, shortest: Duration) -> Duration {
-        let initial_timeout = self.timing.initial_timeout;
-        //= rfc2349#timeout-interval-option-specification
-        //# The number of seconds to wait before retransmitting, specified in ASCII.
-        self.negotiated.unwrap_or_else(|| self.measured().map_or(initial_timeout, |measured| measured.max(shortest)))
+        let own = self.measured().map_or(self.timing.initial_timeout, |measured| measured.max(shortest));
+        match self.negotiated {
+            Some(negotiated) if self.in_a_hurry => own.min(negotiated),
+            //= rfc2349#timeout-interval-option-specification
+            //# The number of seconds to wait before retransmitting, specified in ASCII.
+            Some(negotiated) => negotiated,
+            None => own,
+        }
     }
 
     /// The interval before the next retransmission: doubled for each one before it, and then with jitter, so that a crowd
@@ -465,6 +477,19 @@ mod tests {
         assert!(retry.interval() >= ms(4000));
         retry.set_negotiated(Some(ms(20_000)));
         assert!(retry.interval() >= ms(20_000));
+    }
+
+    #[test]
+    fn a_negotiated_timeout_is_the_longest_first_interval_of_a_peer_in_a_hurry() {
+        let mut retry = Retry::new(Instant::ZERO, Timing::default(), 1);
+        retry.hurry();
+        assert_eq!(retry.interval(), ms(1000), "none was negotiated");
+        retry.set_negotiated(Some(ms(5000)));
+        assert_eq!(retry.interval(), ms(1000));
+        retry.set_negotiated(Some(ms(500)));
+        assert_eq!(retry.interval(), ms(500));
+        retry.sample(ms(1));
+        assert_eq!(retry.interval(), ms(60));
     }
 
     #[test]

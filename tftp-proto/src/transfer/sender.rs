@@ -154,6 +154,11 @@ impl<C: AsRef<[u8]>> Sender<C> {
         }
     }
 
+    /// Does not wait as long as was negotiated.
+    pub(super) const fn hurry(&mut self) {
+        self.retry.hurry();
+    }
+
     /// What was learned about the receiver since the last call, if it is worth remembering.
     pub(super) fn take_pace(&mut self) -> Option<Pace> {
         self.pacer.as_mut().and_then(Pacer::take_news)

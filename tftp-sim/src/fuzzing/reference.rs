@@ -190,6 +190,11 @@ impl Play {
         if to == LISTENER && self.model.is_unsure(from) {
             return;
         }
+        // A client that is known by the order of its options is treated apart.
+        let place = |name: &[u8]| bytes.windows(name.len()).position(|part| part == name);
+        if place(b"timeout\0").is_some_and(|timeout| place(b"blksize\0").is_some_and(|block| timeout < block)) {
+            return;
+        }
         // `receiver` looks at that.
         if self.model.is_early(self.now, from, to, bytes) {
             return;
