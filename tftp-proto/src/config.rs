@@ -10,8 +10,8 @@ use crate::wire::{MAX_BLOCK_SIZE, OptionKind};
 /// trip was measured on what was sent once (Karn): progress alone may be the answer to an earlier copy.
 ///
 /// While a crowd waits in one queue, an `Endpoint` lets an interval double without sending anything again, up to 5 s, or 1 s
-/// as long as nobody is answered; a negotiated one it keeps. U-Boot in lock-step, which gives up after ten intervals of its own
-/// timer and asks for just that one, is repeated to after the measured interval where that is shorter.
+/// as long as nobody is answered; a negotiated one it keeps. U-Boot in lock-step gives up after ten intervals of its own
+/// timer and asks for just that one: it is repeated to after the measured one, where that is shorter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Timing {
     /// The first interval, before a round trip was measured. Default 1 s.
@@ -49,10 +49,10 @@ impl Default for Timing {
 
 /// How windows are sent to receivers that may be weaker than the network.
 ///
-/// A boot ROM with room for 32 frames that asks for a window of 64 loses the end of every window that leaves at once (U-Boot
-/// never receives again after that, and is granted less). So a window leaves in trains of datagrams with pauses between them, short ones at
-/// first. They grow with every acknowledgement until a whole window is one train, which costs nothing from then on, or
-/// until it shows how much the receiver takes.
+/// A boot ROM with room for 32 frames that asks for a window of 64 loses the end of every window that leaves at once
+/// (U-Boot never receives again after that, and is granted less). So a window leaves in trains of datagrams with pauses
+/// between them, short ones at first. They grow with every acknowledgement until a whole window is one train, which costs
+/// nothing from then on, or until it shows how much the receiver takes.
 ///
 /// A window is never held back for an acknowledgement (RFC 7440), and one of `first_train` blocks or fewer is never cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

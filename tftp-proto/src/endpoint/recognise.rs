@@ -34,8 +34,8 @@ impl Known {
 
 /// Which client it is, if the request shows that.
 ///
-/// **U-Boot** (2023.01) asks for `timeout`, then `tsize` where it is built in,
-/// then `blksize`, then `windowsize` if that is not 1, in lower case, and for nothing else.
+/// **U-Boot** (2023.01) asks for `timeout`, then `tsize` where it is built in, then `blksize`, then `windowsize` if that is
+/// not 1, in lower case, and for nothing else.
 ///
 /// * Its virtio driver has 32 buffers, and once all of them are full it never receives again. Pauses between short trains
 ///   of a large window do not prevent that on a machine that stands still for a moment, and it acknowledges only the last
@@ -45,20 +45,16 @@ impl Known {
 ///   packets that are lost end the transfer, whatever its size. Known by the block size that it asks for as it comes, it gets
 ///   what is missing long before that. Not so with a window: while it stands still, copies would fill its buffers.
 pub(super) fn recognise(request: &Request<'_>) -> Option<Known> {
-    const NAMES: [&[u8]; 4] = [b"timeout", b"tsize", b"blksize", b"windowsize"];
-    const BLOCK: Option<u16> = Some(1468);
+    const AS_IT_COMES: Option<u16> = Some(1468);
     if request.direction != Direction::Read || request.mode != Mode::Octet {
         return None;
     }
-    let asks = |names: &[usize]| request.options.map(|(name, _)| name).eq(names.iter().map(|place| NAMES[*place]));
-    let as_it_comes = || request.options.parse().options.block_size == BLOCK;
-    if asks(&[0, 2, 3]) || asks(&[0, 1, 2, 3]) {
-        Some(Known { frames: 10, is_impatient: false })
-    } else if (asks(&[0, 2]) || asks(&[0, 1, 2])) && as_it_comes() {
-        Some(Known { frames: 10, is_impatient: true })
-    } else {
-        None
-    }
+    let asks = |names: &[&[u8]]| request.options.map(|(name, _)| name).eq(names.iter().copied());
+    let windowed =
+        asks(&[b"timeout", b"blksize", b"windowsize"]) || asks(&[b"timeout", b"tsize", b"blksize", b"windowsize"]);
+    let lock_step = asks(&[b"timeout", b"blksize"]) || asks(&[b"timeout", b"tsize", b"blksize"]);
+    let is_impatient = lock_step && request.options.parse().options.block_size == AS_IT_COMES;
+    (windowed || is_impatient).then_some(Known { frames: 10, is_impatient })
 }
 
 #[cfg(test)]
