@@ -10,8 +10,8 @@ use crate::wire::{MAX_BLOCK_SIZE, OptionKind};
 /// trip was measured on what was sent once (Karn): progress alone may be the answer to an earlier copy.
 ///
 /// While a crowd waits in one queue, an `Endpoint` lets an interval double without sending anything again, up to 5 s, or 1 s
-/// as long as nobody is answered; a negotiated one it keeps. U-Boot in lock-step gives up after ten intervals of its own
-/// timer and asks for just that one: it is repeated to after the measured one, where that is shorter.
+/// as long as nobody is answered; a negotiated one it keeps. U-Boot gives up after ten intervals of its own timer and
+/// asks for just that one: it is repeated to (of a window the last block) after the measured one, where that is shorter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Timing {
     /// The first interval, before a round trip was measured. Default 1 s.

@@ -6,7 +6,6 @@ use core::time::Duration;
 use super::action::{FailureKind, Job, JobResult, StorageFailure, TransferId};
 use super::entry::{JobKind, Phase, Running};
 use super::event::Outcome;
-use super::recognise::Known;
 use super::tombstones::Answer;
 use super::{Endpoint, Reply};
 use crate::Instant;
@@ -144,7 +143,9 @@ impl Endpoint {
                 let known = self.paths.get(now, entry.key());
                 let transfer =
                     Transfer::serve_read(now, granted, timing, read_size, seed).with_pacing(self.config.pacing, known);
-                if entry.recognised.is_some_and(Known::is_impatient) { transfer.in_a_hurry() } else { transfer }
+                // Where copies find room.
+                let hurries = entry.recognised.is_some_and(|known| known.window(parameters.block_size) > 1);
+                if hurries { transfer.in_a_hurry() } else { transfer }
             }
             Direction::Write => Transfer::serve_write(now, granted, timing, seed),
         };

@@ -15,8 +15,6 @@ const UDP_HEADER: usize = 8;
 pub(super) struct Known {
     /// Frames that it has room for at once.
     frames: u16,
-    /// Whether waiting as long as it asks for hurts it.
-    is_impatient: bool,
 }
 
 impl Known {
@@ -24,11 +22,6 @@ impl Known {
     pub(super) fn window(self, block_size: u16) -> u16 {
         let per_block = (usize::from(block_size) + DATA_HEADER + UDP_HEADER).div_ceil(FRAME);
         u16::try_from(usize::from(self.frames) / per_block).unwrap_or(u16::MAX).max(1)
-    }
-
-    /// Whether what it does not answer is to go out again after the measured interval, not only after the one it asked for.
-    pub(super) fn is_impatient(self) -> bool {
-        self.is_impatient
     }
 }
 
@@ -42,8 +35,8 @@ impl Known {
 ///   block of what was granted. So less is granted: a window, and two copies of it, find room.
 /// * It counts its timers that run out, over a whole transfer, and gives up at the eleventh. The interval it asks for is
 ///   that of its own timer, which runs out a little before a server's of the same length: in lock-step, eleven DATA
-///   packets that are lost end the transfer, whatever its size. Known by the block size that it asks for as it comes, it gets
-///   what is missing long before that. Not so with a window: while it stands still, copies would fill its buffers.
+///   packets that are lost end the transfer, whatever its size. So it gets what is missing, or of a window the last block,
+///   long before that; in lock-step it is known by the block size that it asks for as it comes.
 pub(super) fn recognise(request: &Request<'_>) -> Option<Known> {
     const AS_IT_COMES: Option<u16> = Some(1468);
     if request.direction != Direction::Read || request.mode != Mode::Octet {
@@ -53,8 +46,8 @@ pub(super) fn recognise(request: &Request<'_>) -> Option<Known> {
     let windowed =
         asks(&[b"timeout", b"blksize", b"windowsize"]) || asks(&[b"timeout", b"tsize", b"blksize", b"windowsize"]);
     let lock_step = asks(&[b"timeout", b"blksize"]) || asks(&[b"timeout", b"tsize", b"blksize"]);
-    let is_impatient = lock_step && request.options.parse().options.block_size == AS_IT_COMES;
-    (windowed || is_impatient).then_some(Known { frames: 10, is_impatient })
+    let lock_step = lock_step && request.options.parse().options.block_size == AS_IT_COMES;
+    (windowed || lock_step).then_some(Known { frames: 10 })
 }
 
 #[cfg(test)]
@@ -62,8 +55,7 @@ mod tests {
     use super::*;
     use crate::wire::Packet;
 
-    const WINDOWED: Known = Known { frames: 10, is_impatient: false };
-    const LOCK_STEP: Known = Known { is_impatient: true, ..WINDOWED };
+    const UBOOT: Known = Known { frames: 10 };
 
     fn known(packet: &[u8]) -> Option<Known> {
         let Ok(Packet::Request(request)) = Packet::parse(packet) else { panic!("not a request") };
@@ -72,20 +64,20 @@ mod tests {
 
     #[test]
     fn uboot_is_known_by_its_options_and_their_order() {
-        for (packet, uboot) in [
-            (&b"\0\x01big.bin\0octet\0timeout\x001\0blksize\x00512\0windowsize\x0016\0"[..], WINDOWED),
-            (b"\0\x01big.bin\0octet\0timeout\x005\0tsize\x000\0blksize\x001024\0windowsize\x0064\0", WINDOWED),
-            (b"\0\x01big.bin\0octet\0timeout\x005\0blksize\x001468\0windowsize\x002\0", WINDOWED),
-            (b"\0\x01big.bin\0octet\0timeout\x005\0blksize\x001468\0", LOCK_STEP),
-            (b"\0\x01big.bin\0octet\0timeout\x001\0tsize\x007\0blksize\x001468\0", LOCK_STEP),
+        for packet in [
+            &b"\0\x01big.bin\0octet\0timeout\x001\0blksize\x00512\0windowsize\x0016\0"[..],
+            b"\0\x01big.bin\0octet\0timeout\x005\0tsize\x000\0blksize\x001024\0windowsize\x0064\0",
+            b"\0\x01big.bin\0octet\0timeout\x005\0blksize\x001468\0windowsize\x002\0",
+            b"\0\x01big.bin\0octet\0timeout\x005\0blksize\x001468\0",
+            b"\0\x01big.bin\0octet\0timeout\x001\0tsize\x007\0blksize\x001468\0",
         ] {
-            assert_eq!(known(packet), Some(uboot), "{}", packet.escape_ascii());
+            assert_eq!(known(packet), Some(UBOOT), "{}", packet.escape_ascii());
         }
     }
 
     #[test]
     fn a_block_of_several_frames_needs_the_room_of_several() {
-        let windows = [8, 512, 1468, 1469, 4096, 16384, 65464].map(|size| WINDOWED.window(size));
+        let windows = [8, 512, 1468, 1469, 4096, 16384, 65464].map(|size| UBOOT.window(size));
         assert_eq!(windows, [10, 10, 10, 5, 3, 1, 1]);
     }
 

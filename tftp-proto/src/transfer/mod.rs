@@ -170,8 +170,10 @@ impl<C: AsRef<[u8]>> Transfer<C> {
         self
     }
 
-    /// Repeats what is not answered after the measured interval, even if a longer one was negotiated.
-    pub(crate) fn in_a_hurry(mut self) -> Self {
+    /// Repeats what is not answered, or of a window the last block, after the measured interval, even if a longer one was
+    /// negotiated.
+    #[must_use]
+    pub const fn in_a_hurry(mut self) -> Self {
         if let Machine::Sending(sender) = &mut self.machine {
             sender.hurry();
         }

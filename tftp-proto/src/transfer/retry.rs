@@ -244,6 +244,11 @@ impl Retry {
         self.in_a_hurry = true;
     }
 
+    /// When an answer is late by the measured round trip, whatever was negotiated. `None` once a timer has run out.
+    pub(crate) fn early(&self, now: Instant) -> Option<Instant> {
+        self.measured().filter(|_| self.retries == 0).map(|measured| now + measured.max(self.min_interval))
+    }
+
     /// The interval before the first retransmission.
     pub(crate) fn first_interval(&self) -> Duration {
         self.first_interval_of(self.min_interval)

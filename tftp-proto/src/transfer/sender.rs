@@ -39,6 +39,9 @@ pub struct Sender<C> {
     started: Instant,
     /// The same for those before that.
     started_before: Instant,
+    /// The end of a window is sent once more soon after it; whether that was done.
+    asks_early: bool,
+    asked: bool,
     /// Blocks before this one went out again without the report of a gap: which copy an ACK answers is not known.
     doubtful_end: u64,
     state: State,
@@ -137,6 +140,8 @@ impl<C: AsRef<[u8]>> Sender<C> {
             timed: None,
             started: retry.last_progress(),
             started_before: retry.last_progress(),
+            asks_early: false,
+            asked: false,
             doubtful_end: 0,
             state: State::Sending,
             pacer: None,
@@ -154,9 +159,14 @@ impl<C: AsRef<[u8]>> Sender<C> {
         }
     }
 
-    /// Does not wait as long as was negotiated.
+    /// Does not wait as long as was negotiated: in lock-step the block goes out again after the measured interval, of a
+    /// window its last block, once. All of it could be more than the receiver has room for.
     pub(super) const fn hurry(&mut self) {
-        self.retry.hurry();
+        if self.parameters.window_size == 1 {
+            self.retry.hurry();
+        } else {
+            self.asks_early = true;
+        }
     }
 
     /// What was learned about the receiver since the last call, if it is worth remembering.
@@ -257,6 +267,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
 
     fn go_on_from(&mut self, block: u64) {
         self.next = block;
+        self.asked = false;
         self.state = State::Sending;
         self.blocks.go_on_from(&self.parameters, self.base, block);
         if let Some(pacer) = &mut self.pacer {
@@ -473,7 +484,15 @@ impl<C: AsRef<[u8]>> Sender<C> {
     }
 
     fn wait(&mut self, now: Instant) {
-        self.state = State::Waiting { deadline: self.retry.deadline(now) };
+        let deadline = self.retry.deadline(now);
+        let early = self.retry.early(now).filter(|early| *early < deadline && self.asks_early && !self.asked);
+        self.state = match early {
+            Some(until) => {
+                self.asked = true;
+                State::Pausing { until }
+            }
+            None => State::Waiting { deadline },
+        };
     }
 
     /// The read of bytes that the next block needs; the next train is of `most` blocks.
