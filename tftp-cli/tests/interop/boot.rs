@@ -8,7 +8,7 @@ use std::time::Duration;
 use tempfile::tempdir;
 
 use crate::machine::Machine;
-use crate::support::{Ports, Serve, content};
+use crate::support::{Ports, Relay, Serve, Side, content};
 
 /// What it is granted at most.
 const LARGEST: u16 = 10;
@@ -36,7 +36,9 @@ impl Boot {
         let root = tempdir().unwrap();
         let bytes = content(1, self.size);
         let mut server = Serve::directory(self.ports, root.path(), &[]);
-        let Some(machine) = Machine::boot(server.address(), self.lost) else { return };
+        let relay = self.lost.map(|lost| Relay::start(server.address(), loses_one_in(lost)));
+        let server_seen = relay.as_ref().map_or(server.address(), Relay::address);
+        let Some(machine) = Machine::boot(server_seen) else { return };
         machine.run(&format!("setenv tftptimeout {}000", self.timeout));
         let sum = format!("==> {:08x}", crc32(&bytes));
         for (number, (block, window)) in sizes.iter().enumerate() {
@@ -70,6 +72,19 @@ impl Boot {
             }
         }
         server.assert_drains();
+    }
+}
+
+/// Each way; not both of the same exchange.
+fn loses_one_in(count: u32) -> impl FnMut(Side, &[u8]) -> bool + Send {
+    let (mut to_server, mut to_client) = (0, count / 2);
+    move |side, _| {
+        let before = match side {
+            Side::ToServer => &mut to_server,
+            Side::ToClient => &mut to_client,
+        };
+        *before += 1;
+        *before % count != 0
     }
 }
 

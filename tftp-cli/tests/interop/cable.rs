@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use etherparse::{
@@ -29,15 +29,13 @@ pub(crate) struct Cable {
 }
 
 impl Cable {
-    /// `guest` is where the machine takes its frames; port 69 leads to `server`. Of the datagrams each way one in `lost` is
-    /// lost.
-    pub(crate) fn plug(guest: SocketAddr, server: SocketAddr, lost: Option<u32>) -> Self {
+    /// `guest` is where the machine takes its frames; port 69 leads to `server`.
+    pub(crate) fn plug(guest: SocketAddr, server: SocketAddr) -> Self {
         let socket = UdpSocket::bind((guest.ip(), 0)).expect("a socket for frames");
         let host = socket.local_addr().expect("its address");
         socket.set_read_timeout(Some(LOOK)).expect("a time limit for frames");
         let is_out = Arc::new(AtomicBool::new(false));
-        let end =
-            End { socket: Arc::new(socket), guest, server, lost, passed: Arc::default(), is_out: Arc::clone(&is_out) };
+        let end = End { socket: Arc::new(socket), guest, server, is_out: Arc::clone(&is_out) };
         std::thread::spawn(move || end.run());
         Self { host, is_out }
     }
@@ -60,19 +58,10 @@ struct End {
     socket: Arc<UdpSocket>,
     guest: SocketAddr,
     server: SocketAddr,
-    lost: Option<u32>,
-    /// Datagrams so far, to the server and to the machine.
-    passed: Arc<[AtomicU32; 2]>,
     is_out: Arc<AtomicBool>,
 }
 
 impl End {
-    fn is_lost(&self, way: usize) -> bool {
-        let before = self.passed[way].fetch_add(1, Ordering::Relaxed);
-        // Not both of the same exchange.
-        self.lost.is_some_and(|lost| before % lost == lost / 2 * u32::try_from(way).unwrap_or(0) + lost / 4)
-    }
-
     fn is_out(&self) -> bool {
         self.is_out.load(Ordering::Relaxed)
     }
@@ -96,9 +85,7 @@ impl End {
                 let machine = frame[6..12].try_into().expect("six bytes");
                 let socket = ports.entry(udp.source_port()).or_insert_with(|| self.open(machine, udp.source_port()));
                 let port = if udp.destination_port() == TFTP { self.server.port() } else { udp.destination_port() };
-                if !self.is_lost(0) {
-                    let _ = socket.send_to(udp.payload(), (self.server.ip(), port));
-                }
+                let _ = socket.send_to(udp.payload(), (self.server.ip(), port));
             }
             _ => {}
         }
@@ -137,9 +124,7 @@ impl End {
                     .udp(source, port);
                 let mut frame = Vec::with_capacity(builder.size(len));
                 builder.write(&mut frame, &datagram[..len]).expect("a frame in memory");
-                if !end.is_lost(1) {
-                    let _ = end.socket.send_to(&frame, end.guest);
-                }
+                let _ = end.socket.send_to(&frame, end.guest);
             }
         });
         socket

@@ -30,9 +30,9 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// One at the prompt of U-Boot, for which `server` is the TFTP server of its network, where one datagram in `lost` is
-    /// lost. `None`, loudly, if it cannot run here.
-    pub(crate) fn boot(server: SocketAddr, lost: Option<u32>) -> Option<Self> {
+    /// One at the prompt of U-Boot, for which `server` is the TFTP server of its network. `None`, loudly, if it cannot run
+    /// here.
+    pub(crate) fn boot(server: SocketAddr) -> Option<Self> {
         let qemu = installed("qemu-system-aarch64", "qemu-system-arm")?;
         if !Path::new(FIRMWARE).is_file() {
             skip("U-Boot for qemu_arm64 (Debian package u-boot-qemu) is not installed");
@@ -41,7 +41,7 @@ impl Machine {
         let directory = tempfile::tempdir().expect("a directory for sockets");
         let console = directory.path().join("console");
         let guest = SocketAddr::new(unique_loopback(), 20_000);
-        let cable = Cable::plug(guest, server, lost);
+        let cable = Cable::plug(guest, server);
         let mut process = Running::start(
             Command::new(qemu)
                 .args(["-M", "virt", "-cpu", "cortex-a57", "-m", "256", "-display", "none", "-monitor", "none"])
