@@ -16,8 +16,8 @@ use crate::wire::{Direction, ErrorCode};
 /// A writer that is silent for so long yields to another request from its own host (a switch that was reset).
 const YIELD_AFTER: Duration = Duration::from_secs(3);
 
-/// A block that fits into a frame is granted however many transfers there are, in bytes.
-const ETHERNET_BLOCK: u16 = 1468;
+/// The largest block that fits into an Ethernet frame over IPv4, in bytes. It is granted however many transfers there are.
+pub(super) const ETHERNET_BLOCK: u16 = 1468;
 
 /// The smallest read, in bytes.
 const MIN_READ: usize = 4 << 10;

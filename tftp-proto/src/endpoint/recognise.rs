@@ -4,11 +4,11 @@
 //! enough for the few clients that cannot be served well by the rules alone. A client that is taken for one of them by
 //! mistake is served no worse than that one.
 
-use crate::wire::{DATA_HEADER, Direction, Mode, Request};
+use super::jobs::ETHERNET_BLOCK;
+use crate::wire::{Direction, Mode, Request};
 
-/// What an IPv4 packet carries in an Ethernet frame, and the header that UDP puts before the first of it.
-const FRAME: usize = 1480;
-const UDP_HEADER: usize = 8;
+/// The headers of UDP and of DATA, which share the frames of a block with it.
+const HEADERS: u16 = 12;
 
 /// A client whose request shows which one it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,8 +20,8 @@ pub(super) struct Known {
 impl Known {
     /// The largest window, in blocks of so many bytes, that finds room; one block may always be sent.
     pub(super) fn window(self, block_size: u16) -> u16 {
-        let per_block = (usize::from(block_size) + DATA_HEADER + UDP_HEADER).div_ceil(FRAME);
-        u16::try_from(usize::from(self.frames) / per_block).unwrap_or(u16::MAX).max(1)
+        let per_block = block_size.saturating_add(HEADERS).div_ceil(ETHERNET_BLOCK + HEADERS);
+        (self.frames / per_block).max(1)
     }
 }
 

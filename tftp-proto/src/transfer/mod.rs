@@ -170,8 +170,9 @@ impl<C: AsRef<[u8]>> Transfer<C> {
         self
     }
 
-    /// Repeats what is not answered, or of a window the last block, after the measured interval, even if a longer one was
-    /// negotiated.
+    /// Where this transfer sends: repeats what is not answered, or of a window the last block, once, after the measured
+    /// interval, even if a longer one was negotiated (RFC 2349 has it wait for that one). For receivers that give up after
+    /// a few of their own timers. It must be called before the first [`poll`](Self::poll).
     #[must_use]
     pub const fn in_a_hurry(mut self) -> Self {
         if let Machine::Sending(sender) = &mut self.machine {

@@ -39,8 +39,9 @@ pub struct Sender<C> {
     started: Instant,
     /// The same for those before that.
     started_before: Instant,
-    /// The end of a window is sent once more soon after it; whether that was done.
+    /// Whether the end of a window is sent once more after the measured interval.
     asks_early: bool,
+    /// Whether the end of this window was sent once more.
     asked: bool,
     /// Blocks before this one went out again without the report of a gap: which copy an ACK answers is not known.
     doubtful_end: u64,
@@ -354,6 +355,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
         }
         self.state = State::Sending;
         if !self.window_has_room() {
+            self.asked = true;
             self.next -= 1;
             // It may be acknowledged twice then, and the copy reports no gap.
             self.echo_expected = true;
@@ -485,14 +487,9 @@ impl<C: AsRef<[u8]>> Sender<C> {
 
     fn wait(&mut self, now: Instant) {
         let deadline = self.retry.deadline(now);
-        let early = self.retry.early(now).filter(|early| *early < deadline && self.asks_early && !self.asked);
-        self.state = match early {
-            Some(until) => {
-                self.asked = true;
-                State::Pausing { until }
-            }
-            None => State::Waiting { deadline },
-        };
+        let asks = self.asks_early && !self.asked;
+        let early = if asks { self.retry.early(now).filter(|early| *early < deadline) } else { None };
+        self.state = early.map_or(State::Waiting { deadline }, |until| State::Pausing { until });
     }
 
     /// The read of bytes that the next block needs; the next train is of `most` blocks.
