@@ -163,6 +163,8 @@ fn bind_for(addresses: &[SocketAddr], config: &ClientConfig) -> Result<(Vec<Boun
     let options = BindOptions {
         recv_buffer: Some(config.receive_buffer),
         fragmentation: config.fragmentation,
+        // The system answers a server from the address that it chose for the request.
+        local_ip: false,
         ..BindOptions::default()
     };
     let mut sockets: Vec<BoundSocket> = Vec::new();

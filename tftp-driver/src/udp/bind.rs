@@ -23,6 +23,9 @@ pub struct BindOptions {
     /// Size in bytes above which the datagrams of a train are sent one by one. It must not exceed the MTU of any path
     /// less the headers. `None` is what Ethernet carries: 1472 for IPv4, 1452 for IPv6. Loopback has no such limit.
     pub segment_limit: Option<usize>,
+    /// Each datagram tells which address of this host it was sent to ([`Meta::local_ip`](crate::protocol::Meta)). It
+    /// costs a little with each, on a socket bound to all addresses; on Linux it can be done without.
+    pub local_ip: bool,
 }
 
 impl Default for BindOptions {
@@ -34,6 +37,7 @@ impl Default for BindOptions {
             fragmentation: true,
             reuse_port: false,
             segment_limit: None,
+            local_ip: true,
         }
     }
 }
@@ -87,7 +91,7 @@ impl BoundSocket {
             allow_fragmentation(&socket, local_addr)?;
         }
         #[cfg(any(target_os = "linux", target_os = "android"))]
-        forgo_what_nobody_reads(&socket, local_addr);
+        forgo_what_nobody_reads(&socket, local_addr, options);
         let (recv_buffer, send_buffer) = size_buffers(&socket, options)?;
         Ok(Self { socket, state, local_addr, segment_limit: options.segment_limit, recv_buffer, send_buffer })
     }
@@ -163,17 +167,17 @@ fn allow_fragmentation(_socket: &UdpSocket, _local_addr: SocketAddr) -> io::Resu
 }
 
 /// `UdpSocketState::new` also asks for the time and the class of service of every datagram, which QUIC reads, and for the
-/// address it was sent to, which a socket bound to one address knows. Where that cannot be undone, each datagram costs a
-/// little more, and nothing else happens.
+/// address it was sent to, which a socket bound to one address knows, and not every owner wants. Where that cannot be undone,
+/// each datagram costs a little more, and nothing else happens.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn forgo_what_nobody_reads(socket: &UdpSocket, local_addr: SocketAddr) {
+fn forgo_what_nobody_reads(socket: &UdpSocket, local_addr: SocketAddr, options: &BindOptions) {
     use std::net::IpAddr;
 
     use nix::sys::socket::{setsockopt, sockopt};
 
     let _ = setsockopt(socket, sockopt::ReceiveTimestampns, &false);
     let _ = match local_addr.ip().to_canonical() {
-        ip if ip.is_unspecified() => Ok(()),
+        ip if ip.is_unspecified() && options.local_ip => Ok(()),
         IpAddr::V4(_) if local_addr.is_ipv4() => setsockopt(socket, sockopt::Ipv4PacketInfo, &false),
         IpAddr::V4(_) => Ok(()),
         IpAddr::V6(_) => setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &false),
@@ -240,6 +244,13 @@ mod tests {
         assert!(!getsockopt(&v4.socket, sockopt::ReceiveTimestampns).unwrap());
         assert!(!getsockopt(&v4.socket, sockopt::Ipv4PacketInfo).unwrap());
         assert!(!SockRef::from(&v4.socket).recv_tos_v4().unwrap());
+        for local_ip in [true, false] {
+            let any = bind("0.0.0.0:0".parse().unwrap(), &BindOptions { local_ip, ..BindOptions::default() }).unwrap();
+            assert_eq!(getsockopt(&any.socket, sockopt::Ipv4PacketInfo).unwrap(), local_ip);
+            if let Ok(any) = bind("[::]:0".parse().unwrap(), &BindOptions { local_ip, ..BindOptions::default() }) {
+                assert_eq!(getsockopt(&any.socket, sockopt::Ipv6RecvPacketInfo).unwrap(), local_ip);
+            }
+        }
         // A dual-stack one, which receives either.
         match bind("[::]:0".parse().unwrap(), &BindOptions { only_v6: false, ..BindOptions::default() }) {
             Ok(v6) => {
