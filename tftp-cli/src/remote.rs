@@ -39,7 +39,10 @@ impl Remote {
         let is_url = server.get(..SCHEME.len()).is_some_and(|start| start.eq_ignore_ascii_case(SCHEME));
         let remote = match (is_url, path) {
             (true, None) => Self::parse_url(server.get(SCHEME.len()..).unwrap_or_default()),
-            (true, Some(_)) => Err("give a URL, or a host and a path, not both".to_owned()),
+            (true, Some(path)) => Err(format!(
+                "the URL names the file on the server, so \"{}\" is a name too many (get writes where --output says)",
+                escape(path.as_bytes())
+            )),
             (false, path) => Self::parse_plain(server, path),
         };
         remote.map_err(|reason| {
@@ -250,7 +253,7 @@ mod tests {
         assert_eq!(parse("192.0.2.1:70", Some("/a")), ("192.0.2.1".into(), 70, "/a".into(), None));
         assert_eq!(parse("2001:db8::1", Some("a")).0, "2001:db8::1");
         assert_eq!(parse("[2001:db8::1]:70", Some("a")), ("2001:db8::1".into(), 70, "a".into(), None));
-        assert!(fails("tftp://h/a", Some("b")).contains("not both"));
+        assert!(fails("tftp://h/a", Some("b")).contains("a name too many (get writes where --output says)"));
         assert!(fails("http://h/a", None).contains("only tftp://"));
         assert!(fails("h/a", None).contains("argument of its own"));
         fails("", Some("a"));
