@@ -11,13 +11,11 @@
 
 mod addresses;
 mod boot;
-mod cable;
 mod clients;
 mod crowd;
 mod endings;
 mod foreign;
 mod kills;
 mod losses;
-mod machine;
 mod netascii;
 mod support;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::cable::{Cable, MACHINE, SERVER};
+use super::cable::{Cable, MACHINE, SERVER};
 use crate::support::{Running, eventually, installed, skip, unique_loopback};
 
 const FIRMWARE: &str = "/usr/lib/u-boot/qemu_arm64/u-boot.bin";

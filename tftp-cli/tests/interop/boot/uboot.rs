@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tempfile::tempdir;
 
-use crate::machine::Machine;
+use super::machine::Machine;
 use crate::support::{Ports, Relay, Serve, Side, content};
 
 /// What it is granted at most.

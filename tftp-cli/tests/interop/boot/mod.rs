@@ -1,0 +1,5 @@
+//! Machines that boot, in QEMU.
+
+mod cable;
+mod machine;
+mod uboot;
