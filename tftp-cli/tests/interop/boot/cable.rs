@@ -1,6 +1,6 @@
 //! The network of a machine in QEMU: a cable to one host, on which a TFTP server runs.
 //!
-//! QEMU hands over Ethernet frames as datagrams on loopback. Here is the other end: it answers ARP, and passes what UDP
+//! QEMU hands over Ethernet frames as datagrams on loopback. Here is the other end: it answers ARP and DHCP, and passes what UDP
 //! carries on to the server and back. What is under way to a machine that stands still waits in its socket, which holds
 //! more frames than its network card.
 
@@ -15,33 +15,36 @@ use etherparse::{
     SlicedPacket, TransportSlice,
 };
 
-pub(crate) const MACHINE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
-pub(crate) const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+use super::dhcp;
+
+pub(super) const MACHINE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+pub(super) const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 /// The server's hardware address.
 const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 const TFTP: u16 = 69;
+const EVERYBODY: [u8; 6] = [0xFF; 6];
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Pulled out when dropped.
-pub(crate) struct Cable {
+pub(super) struct Cable {
     host: SocketAddr,
     is_out: Arc<AtomicBool>,
 }
 
 impl Cable {
-    /// `guest` is where the machine takes its frames; port 69 leads to `server`.
-    pub(crate) fn plug(guest: SocketAddr, server: SocketAddr) -> Self {
+    /// `guest` is where the machine takes its frames; port 69 leads to `server`, and DHCP says to boot `file`.
+    pub(super) fn plug(guest: SocketAddr, server: SocketAddr, file: &'static str) -> Self {
         let socket = UdpSocket::bind((guest.ip(), 0)).expect("a socket for frames");
         let host = socket.local_addr().expect("its address");
         socket.set_read_timeout(Some(LOOK)).expect("a time limit for frames");
         let is_out = Arc::new(AtomicBool::new(false));
-        let end = End { socket: Arc::new(socket), guest, server, is_out: Arc::clone(&is_out) };
+        let end = End { socket: Arc::new(socket), guest, server, file, is_out: Arc::clone(&is_out) };
         std::thread::spawn(move || end.run());
         Self { host, is_out }
     }
 
     /// Where the machine sends its frames.
-    pub(crate) fn host(&self) -> SocketAddr {
+    pub(super) fn host(&self) -> SocketAddr {
         self.host
     }
 }
@@ -58,6 +61,7 @@ struct End {
     socket: Arc<UdpSocket>,
     guest: SocketAddr,
     server: SocketAddr,
+    file: &'static str,
     is_out: Arc<AtomicBool>,
 }
 
@@ -86,6 +90,14 @@ impl End {
                 let socket = ports.entry(udp.source_port()).or_insert_with(|| self.open(machine, udp.source_port()));
                 let port = if udp.destination_port() == TFTP { self.server.port() } else { udp.destination_port() };
                 let _ = socket.send_to(udp.payload(), (self.server.ip(), port));
+            }
+            (Some(NetSlice::Ipv4(_)), Some(TransportSlice::Udp(udp)))
+                if udp.destination_port() == dhcp::SERVER_PORT =>
+            {
+                if let Some(answer) = dhcp::answer(udp.payload(), self.file) {
+                    let (to, ports) = ((EVERYBODY, Ipv4Addr::BROADCAST), (dhcp::SERVER_PORT, dhcp::CLIENT_PORT));
+                    self.send(to, ports, &answer);
+                }
             }
             _ => {}
         }
@@ -119,14 +131,18 @@ impl End {
             while !end.is_out() {
                 let Ok((len, from)) = incoming.recv_from(&mut datagram) else { continue };
                 let source = if from.port() == end.server.port() { TFTP } else { from.port() };
-                let builder = PacketBuilder::ethernet2(MAC, machine)
-                    .ipv4(SERVER.octets(), MACHINE.octets(), 64)
-                    .udp(source, port);
-                let mut frame = Vec::with_capacity(builder.size(len));
-                builder.write(&mut frame, &datagram[..len]).expect("a frame in memory");
-                let _ = end.socket.send_to(&frame, end.guest);
+                end.send((machine, MACHINE), (source, port), &datagram[..len]);
             }
         });
         socket
+    }
+
+    /// A datagram to the machine.
+    fn send(&self, (mac, ip): ([u8; 6], Ipv4Addr), (source, destination): (u16, u16), payload: &[u8]) {
+        let builder =
+            PacketBuilder::ethernet2(MAC, mac).ipv4(SERVER.octets(), ip.octets(), 64).udp(source, destination);
+        let mut frame = Vec::with_capacity(builder.size(payload.len()));
+        builder.write(&mut frame, payload).expect("a frame in memory");
+        let _ = self.socket.send_to(&frame, self.guest);
     }
 }

@@ -1,17 +1,67 @@
-//! A machine that boots: U-Boot's own network stack and driver, in QEMU.
+//! U-Boot: its own network stack and driver.
 //!
 //! Its virtio driver has 32 receive buffers, and once all of them are full it never receives again. It counts its timers
 //! that run out, a `T` on its console for each, and gives up at the eleventh of a transfer.
 
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tempfile::tempdir;
 
+use super::cable::{MACHINE, SERVER};
 use super::machine::Machine;
-use crate::support::{Ports, Relay, Serve, Side, content};
+use super::{crc32, loses_one_in, number_after};
+use crate::support::{Ports, Relay, Serve, content, eventually, installed, skip};
+
+const FIRMWARE: &str = "/usr/lib/u-boot/qemu_arm64/u-boot.bin";
+/// How often Enter is pressed until the prompt comes.
+const PRESS: Duration = Duration::from_millis(300);
 
 /// What it is granted at most.
 const LARGEST: u16 = 10;
+
+/// One at its prompt.
+struct UBoot {
+    machine: Machine,
+    commands: AtomicUsize,
+}
+
+impl UBoot {
+    /// One for which `server` is the TFTP server of its network. `None`, loudly, if it cannot run here.
+    fn start(server: SocketAddr) -> Option<Self> {
+        let qemu = installed("qemu-system-aarch64", "qemu-system-arm")?;
+        if !Path::new(FIRMWARE).is_file() {
+            skip("U-Boot for qemu_arm64 (Debian package u-boot-qemu) is not installed");
+            return None;
+        }
+        let machine = Machine::start(
+            Command::new(qemu)
+                .args(["-M", "virt", "-cpu", "cortex-a57", "-m", "256", "-bios", FIRMWARE])
+                .args(["-device", "virtio-net-device,netdev=cable"]),
+            server,
+            "",
+        );
+        // Pressed in time it keeps the machine from booting by itself; too late, the prompt comes when that has failed.
+        eventually("the prompt", || {
+            machine.enter("");
+            machine.read_until("=> ", PRESS).ok()
+        });
+        let uboot = Self { machine, commands: AtomicUsize::new(0) };
+        uboot.run(&format!("setenv autoload no; setenv ipaddr {MACHINE}; setenv serverip {SERVER}"));
+        Some(uboot)
+    }
+
+    /// Runs a command, and answers what it printed.
+    fn run(&self, command: &str) -> String {
+        let number = self.commands.fetch_add(1, Ordering::Relaxed);
+        // What is typed is printed, too, and must not look like the end.
+        self.machine.enter(&format!("{command}; echo EN\"\"D{number}"));
+        self.machine.wait_for(&format!("END{number}"))
+    }
+}
 
 struct Boot {
     ports: Ports,
@@ -38,24 +88,24 @@ impl Boot {
         let mut server = Serve::directory(self.ports, root.path(), &[]);
         let relay = self.lost.map(|lost| Relay::start(server.address(), loses_one_in(lost)));
         let server_seen = relay.as_ref().map_or(server.address(), Relay::address);
-        let Some(machine) = Machine::boot(server_seen) else { return };
-        machine.run(&format!("setenv tftptimeout {}000", self.timeout));
+        let Some(uboot) = UBoot::start(server_seen) else { return };
+        uboot.run(&format!("setenv tftptimeout {}000", self.timeout));
         let sum = format!("==> {:08x}", crc32(&bytes));
         for (number, (block, window)) in sizes.iter().enumerate() {
             let what = format!("blocks of {block}, window {window}");
             let file = format!("kernel-{number}");
             std::fs::write(root.path().join(&file), &bytes).unwrap();
-            machine.run(&format!("setenv tftpblocksize {block}; setenv tftpwindowsize {window}"));
+            uboot.run(&format!("setenv tftpblocksize {block}; setenv tftpwindowsize {window}"));
             let said = std::thread::scope(|scope| {
-                let load = scope.spawn(|| machine.run(&format!("tftpboot 0x48000000 {file}")));
+                let load = scope.spawn(|| uboot.run(&format!("tftpboot 0x48000000 {file}")));
                 while !load.is_finished() {
-                    (self.meanwhile)(&machine);
+                    (self.meanwhile)(&uboot.machine);
                 }
                 load.join().unwrap()
             });
             assert!(said.contains(&format!("Bytes transferred = {} ", self.size)), "{what}: {said}\n{}", server.log());
             assert!(self.stalls || !said.contains("T "), "a timer ran out, {what}: {said}\n{}", server.log());
-            let found = machine.run("crc32 0x48000000 $filesize");
+            let found = uboot.run("crc32 0x48000000 $filesize");
             assert!(found.contains(&sum), "{what}: {found}");
             let line = server.wait_for_log(&["INFO sent", &file, "outcome=completed"]);
             let granted = match *window {
@@ -72,19 +122,6 @@ impl Boot {
             }
         }
         server.assert_drains();
-    }
-}
-
-/// Each way; not both of the same exchange.
-fn loses_one_in(count: u32) -> impl FnMut(Side, &[u8]) -> bool + Send {
-    let (mut to_server, mut to_client) = (0, count / 2);
-    move |side, _| {
-        let before = match side {
-            Side::ToServer => &mut to_server,
-            Side::ToClient => &mut to_client,
-        };
-        *before += 1;
-        *before % count != 0
     }
 }
 
@@ -133,16 +170,4 @@ fn uboot_that_stands_still_until_its_window_is_repeated_loads_all_the_same() {
 fn uboot_in_lock_step_loads_over_a_network_that_loses_datagrams() {
     let boot = Boot { lost: Some(101), ..AS_IT_COMES };
     boot.load(&[(1468, 1)]);
-}
-
-fn number_after(line: &str, name: &str) -> usize {
-    let (_, rest) = line.split_once(name).unwrap();
-    rest.split(' ').next().and_then(|number| number.parse().ok()).unwrap()
-}
-
-/// As U-Boot and everybody computes it.
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0, |sum, byte| {
-        (0..8).fold(sum ^ u32::from(*byte), |sum, _| if sum & 1 == 1 { sum >> 1 ^ 0xEDB8_8320 } else { sum >> 1 })
-    })
 }
