@@ -108,9 +108,9 @@ impl OptionSet {
 pub struct OptionPolicy {
     /// Options that are left out of every OACK.
     pub disabled: OptionSet,
-    /// The largest block size granted, bytes, at least 8. Default 65,464.
+    /// The largest block size granted, bytes; less than 8 counts as 8, the least there is. Default 65,464.
     pub max_block_size: u16,
-    /// The largest window granted, blocks. Default 64, never above [`MAX_WINDOW`].
+    /// The largest window granted, blocks; 0 counts as 1. Default 64, never above [`MAX_WINDOW`].
     pub max_window: u16,
     /// The shortest timeout granted; a shorter one is left out. Default 10 ms.
     pub min_timeout: Duration,

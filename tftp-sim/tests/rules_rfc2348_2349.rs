@@ -71,6 +71,19 @@ fn rfc2348_a_server_never_grants_more_than_was_asked_nor_than_its_maximum() {
 
 //= rfc2348#blocksize-option-specification
 //= type=test
+//# Valid values range between "8" and "65464" octets, inclusive.
+#[test]
+fn rfc2348_a_maximum_below_8_counts_as_8() {
+    for maximum in [0, 1, 7] {
+        let mut bench = Bench::server_with(|config| config.options.max_block_size = maximum);
+        bench.store().insert("f", b"more than eight".to_vec());
+        assert_eq!(bench.request(PEER, rrq("f", "octet", &[("blksize", "512")])).1, oack(&[("blksize", "8")]));
+        assert_eq!(bench.request(OTHER, rrq("f", "octet", &[])).1, data(1, b"more than eight"));
+    }
+}
+
+//= rfc2348#blocksize-option-specification
+//= type=test
 //# The client must then either use the size specified in the OACK, or send an ERROR packet, with error code 8, to
 //# terminate the transfer.
 #[test]

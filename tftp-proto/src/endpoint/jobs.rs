@@ -11,7 +11,7 @@ use super::{Endpoint, Reply};
 use crate::Instant;
 use crate::negotiate::grant;
 use crate::transfer::Transfer;
-use crate::wire::{Direction, ErrorCode};
+use crate::wire::{Direction, ErrorCode, MIN_BLOCK_SIZE};
 
 /// A writer that is silent for so long yields to another request from its own host (a switch that was reset).
 const YIELD_AFTER: Duration = Duration::from_secs(3);
@@ -124,10 +124,9 @@ impl Endpoint {
         let request = &entry.request;
         let mut policy = self.config.options;
         // What is granted is fixed, so a budget can only act here. Two blocks, and two windows, may be held.
-        let block = request.options.block_size.unwrap_or(512).min(policy.max_block_size).max(8);
-        policy.max_block_size =
-            policy.max_block_size.min(u16::try_from(share / 2).unwrap_or(u16::MAX).max(ETHERNET_BLOCK));
-        let block = block.min(policy.max_block_size);
+        let bearable_block = u16::try_from(share / 2).unwrap_or(u16::MAX).max(ETHERNET_BLOCK);
+        policy.max_block_size = policy.max_block_size.clamp(MIN_BLOCK_SIZE, bearable_block);
+        let block = request.options.block_size.unwrap_or(512).min(policy.max_block_size);
         let affordable = u16::try_from(share / (2 * usize::from(block))).unwrap_or(u16::MAX).max(1);
         let bearable = entry.recognised.map_or(u16::MAX, |known| known.window(block));
         policy.max_window = policy.max_window.min(affordable).min(bearable);
