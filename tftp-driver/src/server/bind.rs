@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tftp_proto::endpoint::SocketRole;
 
@@ -36,23 +36,15 @@ pub(super) struct Wanted<'a> {
     pub(super) options: &'a BindOptions,
 }
 
-/// The listening sockets of several loops, held open until the last of them has ended: were one to leave a shared port, the
-/// system would spread the peers of all others anew, and what runs on that port would lose its way.
+/// The listening sockets of the loops that were started, held open until the last of them has ended: were one to leave a
+/// shared port, the system would spread the peers of all others anew, and what runs on that port would lose its way.
 #[derive(Clone, Default)]
-pub(super) struct Group(#[expect(dead_code, reason = "they are only held")] Arc<[UdpSocket]>);
+pub(super) struct Group(Arc<Mutex<Vec<UdpSocket>>>);
 
 impl Group {
-    pub(super) fn of(first: &Bound, others: &[Bound]) -> Result<Self, BindError> {
-        if others.is_empty() {
-            return Ok(Self::default());
-        }
-        let all = std::iter::once(first).chain(others).flat_map(|bound| bound.sockets.iter().zip(&bound.roles));
-        let listeners = all.filter(|(_, role)| matches!(role, SocketRole::Listener { .. }));
-        let again = |(socket, _): (&BoundSocket, _)| {
-            let address = socket.local_addr();
-            socket.try_clone_std().map_err(|source| BindError::Listen { address, source })
-        };
-        Ok(Self(listeners.map(again).collect::<Result<_, _>>()?))
+    /// A loop has started, and these stay with the group from now on.
+    pub(super) fn hold(&self, listeners: Vec<UdpSocket>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(listeners);
     }
 }
 
@@ -119,6 +111,17 @@ fn accept(socket: UdpSocket, options: &BindOptions) -> io::Result<BoundSocket> {
 }
 
 impl Bound {
+    /// The listening sockets once more, for the [`Group`].
+    pub(super) fn listeners_again(&self) -> Result<Vec<UdpSocket>, BindError> {
+        let all = self.sockets.iter().zip(&self.roles);
+        let listeners = all.filter(|(_, role)| matches!(role, SocketRole::Listener { .. }));
+        let again = |(socket, _): (&BoundSocket, _)| {
+            let address = socket.local_addr();
+            socket.try_clone_std().map_err(|source| BindError::Listen { address, source })
+        };
+        listeners.map(again).collect()
+    }
+
     fn listen(&mut self, address: SocketAddr, options: &BindOptions) -> Result<(), BindError> {
         let socket = bind(address, options).map_err(|source| BindError::Listen { address, source })?;
         self.add_listener(socket, options);

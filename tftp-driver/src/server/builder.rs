@@ -184,13 +184,30 @@ impl<R: Runtime, S: Storage> ServerBuilder<R, S> {
     /// whose context this is called, and the others. It takes more than one processor to fill a fast network with small
     /// packets.
     ///
-    /// Linux spreads the clients over the loops by their address and port; those of a loop that has ended are not served by
-    /// the others. On other systems, and with sockets that were passed, there is only the first, whatever is asked, and a
+    /// Linux spreads the clients over the loops by their address and port, from now on: start all parts, each where its
+    /// thread is. Drop one that is not to be started, before the others run; its clients then come to them. Those of a loop
+    /// that ran and has ended are not served by the others. On other systems, and with sockets that were passed, there is only the first, whatever is asked, and a
     /// [warning](Server::warnings).
     ///
     /// The loops share storage, limits, [`on_event`](Self::on_event) (called by one at a time) and the
     /// [`ServerHandle`]. A writer that fell silent yields to a new request of its host only if both came to the same
     /// loop; else the newcomer is told that the file is being written, until the old one has timed out.
+    ///
+    /// ```
+    /// # fn serve<R: tftp_driver::runtime::Runtime>(
+    /// #     builder: tftp_driver::server::ServerBuilder<R, tftp_driver::storage::Memory>,
+    /// #     block_on: fn(tftp_driver::server::Server<R>),
+    /// #     block_on_part: fn(tftp_driver::server::Part<R>),
+    /// # ) -> Result<(), tftp_driver::server::BindError> {
+    /// let (first, others) = builder.bind_many(std::thread::available_parallelism().unwrap_or(std::num::NonZero::<usize>::MIN))?;
+    /// for part in others {
+    ///     // In a runtime of that thread: `part.start()?.await`.
+    ///     std::thread::spawn(move || block_on_part(part));
+    /// }
+    /// block_on(first);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -212,11 +229,15 @@ impl<R: Runtime, S: Storage> ServerBuilder<R, S> {
             config,
             on_event: Arc::new(Mutex::new(on_event)),
             handle: ServerHandle { commands: commands.into(), admission },
-            group: Group::of(&first, &others)?,
+            group: Group::default(),
         };
-        let part = |(number, (bound, receiver))| whole.part(seed.wrapping_add(number), bound, receiver);
-        let others = (1..).zip(others.into_iter().zip(receivers)).map(part).collect();
-        Ok((part((0, (first, first_receiver))).start()?, others))
+        let shares = !others.is_empty();
+        let part = |(number, (bound, receiver)): (_, (Bound, _))| {
+            let listeners = if shares { bound.listeners_again()? } else { Vec::new() };
+            Ok(whole.part(seed.wrapping_add(number), bound, listeners, receiver))
+        };
+        let others = (1..).zip(others.into_iter().zip(receivers)).map(part).collect::<Result<_, BindError>>()?;
+        Ok((part((0, (first, first_receiver)))?.start()?, others))
     }
 }
 
@@ -231,7 +252,13 @@ struct Whole<R, S> {
 }
 
 impl<R: Runtime, S: Storage> Whole<R, S> {
-    fn part(&self, seed: u64, bound: Bound, commands: UnboundedReceiver<Command>) -> Part<R> {
+    fn part(
+        &self,
+        seed: u64,
+        bound: Bound,
+        listeners: Vec<UdpSocket>,
+        commands: UnboundedReceiver<Command>,
+    ) -> Part<R> {
         let (runtime, storage, on_event) =
             (self.runtime.clone(), Arc::clone(&self.storage), Arc::clone(&self.on_event));
         let mut config = self.config.clone();
@@ -250,6 +277,8 @@ impl<R: Runtime, S: Storage> Whole<R, S> {
             let driver = EventLoop::new(runtime, sockets, protocol, jobs, tell)
                 .map_err(BindError::Runtime)?
                 .with_commands(commands);
+            // Not before: nobody was promised anything by a part that never ran, and it takes its sockets with it.
+            group.hold(listeners);
             Ok(Server {
                 driver: Box::pin(driver),
                 local_addrs,

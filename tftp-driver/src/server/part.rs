@@ -5,7 +5,11 @@ use std::fmt;
 use super::{BindError, Server};
 
 /// One more event loop of a server, with its sockets bound, to be started on a thread of its own: see
-/// [`ServerBuilder::bind_many`](super::ServerBuilder::bind_many). Dropping it closes its sockets.
+/// [`ServerBuilder::bind_many`](super::ServerBuilder::bind_many). Its clients wait until it is started.
+///
+/// Dropping it closes its sockets, and the system spreads the clients over the loops that are left. Do so before the
+/// others run: the system may move their clients, too, and with [`TransferPorts::Single`](super::TransferPorts::Single) a
+/// transfer ends where its client is moved.
 #[must_use = "nobody serves before it is started"]
 pub struct Part<R>(pub(super) Box<dyn FnOnce() -> Result<Server<R>, BindError> + Send>);
 

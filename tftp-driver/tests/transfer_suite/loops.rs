@@ -151,3 +151,29 @@ pub(crate) async fn the_end_of_an_event_loop_moves_no_peer<R: Runtime>(rig: Rig<
     }
     handle.stop();
 }
+
+/// A part that was dropped instead of started leaves its clients to the others.
+pub(crate) async fn a_part_that_never_started_leaves_no_client_alone<R: Runtime>(rig: Rig<R>) {
+    let memory = memory();
+    memory.insert("file", "short").unwrap();
+    let (first, mut others) = Server::builder_on(rig.runtime.clone())
+        .storage(memory)
+        .listen(LOCALHOST.parse().unwrap())
+        .bind_many(NonZeroUsize::new(LOOPS).unwrap())
+        .unwrap();
+    let (address, handle) = (first.local_addrs()[0], first.handle());
+    others.pop();
+    let started = others.pop().map(|part| part.start().unwrap());
+    assert!(others.is_empty());
+    for server in std::iter::once(first).chain(started) {
+        rig.spawn(async move { drop(server.await) });
+    }
+    for _ in 0..PEERS {
+        let mut peer = rig.peer();
+        peer.send(RRQ, address);
+        let (data, from) = peer.receive().await;
+        assert_eq!(data, b"\0\x03\0\x01short");
+        peer.send(b"\0\x04\0\x01", from);
+    }
+    handle.stop();
+}

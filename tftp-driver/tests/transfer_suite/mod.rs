@@ -31,6 +31,7 @@ macro_rules! suite {
             random_ports a_range_of_ports a_single_port over_ipv6 several_listen_addresses
             answers_come_from_the_address_that_was_asked
             two_hundred_at_once_each_way several_event_loops the_end_of_an_event_loop_moves_no_peer
+            a_part_that_never_started_leaves_no_client_alone
             a_dropped_download_tells_the_server a_dropped_upload_leaves_nothing a_dropped_server_leaves_nothing
             a_graceful_shutdown_lets_transfers_end a_stop_ends_transfers_at_once handles_outlive_their_server
             no_end_leaves_a_part_on_disk a_full_store_ends_the_upload a_source_may_take_its_time
