@@ -31,7 +31,7 @@ impl ServerHandle {
         self.send(Shutdown::Immediate);
     }
 
-    /// Transfers in progress.
+    /// Transfers in progress; 0 once the server's future has ended or was dropped.
     #[must_use]
     pub fn active_transfers(&self) -> usize {
         self.admission.transfers()

@@ -51,12 +51,14 @@ async fn reach<R: Runtime, T>(rig: &Rig<R>, gate: &Gate, upload: &mut Pin<Box<dy
 pub(crate) async fn a_dropped_server_leaves_nothing<R: Runtime>(rig: Rig<R>) {
     let memory = memory();
     let server = rig.serve(memory.clone());
-    let address = server.address();
+    let (address, handle) = (server.address(), server.handle.clone());
     let client = rig.client_with(|builder| builder.timing(gives_up_after_a_second()));
     let (source, gate) = Gated::new(content(5, 300_000), content(6, 100_000));
     let mut upload = client.put(address, "file", source, None).into_future();
     reach(&rig, &gate, &mut upload).await;
+    assert_eq!(handle.active_transfers(), 1);
     server.kill().await;
+    assert_eq!(handle.active_transfers(), 0);
     gate.open(Ok(()));
     assert!(matches!(upload.await, Err(Error::TimedOut(_))));
     assert!(memory.get("file").is_none());

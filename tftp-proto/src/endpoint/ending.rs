@@ -131,3 +131,17 @@ impl Endpoint {
         Some(dallying.unwrap_or(now))
     }
 }
+
+impl Drop for Endpoint {
+    /// Gives back what transfers still have of the limits: other endpoints may share them.
+    fn drop(&mut self) {
+        for (_, entry) in &self.table {
+            if entry.storage.holds_opening {
+                self.config.admission.release_opening();
+            }
+            if matches!(entry.side, Side::Server { .. }) && !matches!(entry.phase, Phase::Closing) {
+                self.config.admission.release_transfer(Network::new(entry.key()));
+            }
+        }
+    }
+}

@@ -16,9 +16,13 @@ struct Server {
 
 impl Server {
     fn new(limits: Limits) -> Self {
+        Self::sharing(Arc::new(Admission::new(limits)))
+    }
+
+    fn sharing(admission: Arc<Admission>) -> Self {
         let config = EndpointConfig {
             sockets: alloc::vec![SocketRole::Listener { group: 0 }, SocketRole::Transfer { group: 0 }],
-            admission: Arc::new(Admission::new(limits)),
+            admission,
             ..EndpointConfig::default()
         };
         Self { endpoint: Endpoint::new(config, 1), opens: Vec::new(), ended: Vec::new() }
@@ -96,4 +100,25 @@ fn the_oldest_unproved_transfer_gives_way_however_many_have_come_and_gone_since(
     server.request(3);
     let ended = server.ended.iter().map(|report| (report.peer.ip(), report.outcome.clone())).collect::<Vec<_>>();
     assert_eq!(ended, [(Ipv4Addr::new(10, 0, 0, 1).into(), Outcome::TimedOut)]);
+}
+
+#[test]
+fn an_endpoint_that_goes_gives_back_its_places() {
+    let admission = Arc::new(Admission::new(Limits { transfers: 3, opening: 1, per_network: 1 }));
+    let mut gone = Server::sharing(Arc::clone(&admission));
+    // One is being served, one has ended, and one is being opened.
+    gone.request(1);
+    gone.answer(&JobResult::Opened { size: None });
+    gone.request(2);
+    gone.answer(&not_found());
+    gone.request(3);
+    assert_eq!(admission.transfers(), 2);
+    drop(gone);
+    assert_eq!(admission.transfers(), 0);
+    let mut other = Server::sharing(Arc::clone(&admission));
+    for host in 1..=3 {
+        other.request(host);
+        other.answer(&JobResult::Opened { size: None });
+    }
+    assert_eq!(admission.transfers(), 3);
 }
