@@ -7,7 +7,7 @@ use tftp_proto::endpoint::{ClientRequest, Outcome, RefusedReason};
 use tftp_proto::wire::{Direction, ErrorCode, Mode, Options};
 use tftp_sim::bench::{Bench, OTHER, PEER, SERVER, TID, US, ask};
 use tftp_sim::content;
-use tftp_sim::packet::{ack, data, error_code, oack, rrq, wrq};
+use tftp_sim::packet::{ack, data, error, error_code, oack, rrq, wrq};
 
 const SIZE: usize = 200_000;
 
@@ -286,6 +286,21 @@ fn rfc2349_a_client_refuses_a_file_larger_than_it_can_take() {
     assert_eq!(error_code(&bench.say(TID, US, data(2, &[1; 512]))[0]), Some(3), "whatever was announced");
     assert!(matches!(bench.outcomes()[..], [Outcome::Refused { .. }]));
     bench.rest();
+}
+
+//= rfc2349#transfer-size-option-specification
+//= type=test
+//# If the file is too large for the client to handle, it may abort the transfer with an Error packet (error code 3).
+#[test]
+fn rfc2349_a_client_that_leaves_with_error_3_did_not_come_for_the_size_alone() {
+    // EDK2 leaves with ERROR 8 when it has the size.
+    for (code, probe) in [(0, true), (3, false), (8, true)] {
+        let mut bench = server();
+        let (tid, _) = bench.request(PEER, rrq("f", "octet", &[("tsize", "0")]));
+        bench.say(PEER, tid, error(code, "no"));
+        let refused = Outcome::PeerError { code: ErrorCode::DiskFull, message: b"no".to_vec() };
+        assert_eq!(bench.outcomes(), [if probe { Outcome::SizeProbe } else { refused }]);
+    }
 }
 
 #[test]

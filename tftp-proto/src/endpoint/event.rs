@@ -78,7 +78,8 @@ pub enum Outcome {
     Completed,
     /// Everything was sent to a peer that answered, and only the ACK of the last block is missing.
     DeliveredUnconfirmed,
-    /// The client asked for the size, got it and left (EDK2's first request): a normal end.
+    /// The client asked for the size, got it and left (EDK2's first request, with ERROR 8): a normal end. One that left with
+    /// ERROR 3, because the file is too large for it, is a [`PeerError`](Self::PeerError).
     SizeProbe,
     /// The peer ended it with an ERROR packet.
     PeerError {

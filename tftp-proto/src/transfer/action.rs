@@ -13,7 +13,8 @@ pub enum Ending {
     Completed,
     /// Everything was sent to a peer that had answered; only the last ACK is missing.
     DeliveredUnconfirmed,
-    /// The client of a read took the size from the OACK and left (EDK2).
+    /// The client of a read took the size from the OACK and left with an ERROR (EDK2), but not ERROR 3: then the file was
+    /// too large for it.
     SizeProbe,
     /// The peer sent an ERROR.
     PeerError(ErrorCode),

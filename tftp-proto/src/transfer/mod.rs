@@ -333,7 +333,13 @@ impl<C: AsRef<[u8]>> Transfer<C> {
                 ErrorAnswer::Ended => self.end(Ending::PeerError(code)),
             },
             Machine::Sending(sender) => {
-                let probe = sender.is_opening() && self.granted.transfer_size.is_some();
+                // EDK2 leaves with ERROR 8, though it refuses nothing.
+                let probe = sender.is_opening()
+                    && self.granted.transfer_size.is_some()
+                    //= rfc2349#transfer-size-option-specification
+                    //# If the file is too large for the client to handle, it may abort the transfer with an Error
+                    //# packet (error code 3).
+                    && code != ErrorCode::DiskFull;
                 self.end(if probe { Ending::SizeProbe } else { Ending::PeerError(code) });
             }
             Machine::Receiving(receiver) if receiver.is_complete() => return Progress::Ignored,

@@ -16,6 +16,8 @@ const FEW_ACKS: u64 = 16;
 const BRIEF_ROUND_TRIPS: u64 = 16;
 /// What is shorter is not worth a timer: nobody asks again so soon.
 const SHORTEST_DALLY: Duration = Duration::from_millis(1);
+/// Shorter intervals would flood the network, and double nowhere from 0.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
 /// Doublings that outlive the first silence that they come from; one more for each that follows.
 const MAX_CARRIED: u32 = 4;
 /// Doublings at most.
@@ -110,6 +112,12 @@ impl RoundTrip {
 
 impl Retry {
     pub(crate) fn new(now: Instant, timing: Timing, seed: u64) -> Self {
+        let timing = Timing {
+            initial_timeout: timing.initial_timeout.max(SHORTEST_INTERVAL),
+            min_timeout: timing.min_timeout.max(SHORTEST_INTERVAL),
+            max_timeout: timing.max_timeout.max(SHORTEST_INTERVAL),
+            ..timing
+        };
         Self {
             timing,
             min_interval: timing.min_timeout,

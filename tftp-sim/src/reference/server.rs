@@ -117,7 +117,7 @@ impl Server {
         match said {
             Said::Request(request) => self.requested(now, from, request),
             Said::NoMode => self.must.push((Some(to), from, Small::Error(4))),
-            Said::Data(..) | Said::Ack(_) | Said::Error | Said::Oack | Said::Nonsense => {}
+            Said::Data(..) | Said::Ack(_) | Said::Error(_) | Said::Oack | Said::Nonsense => {}
         }
     }
 

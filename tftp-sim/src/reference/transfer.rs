@@ -102,8 +102,9 @@ impl Transfer {
     pub(super) fn hear(&mut self, now: Time, said: &Said) {
         let over = match (&mut self.phase, said) {
             (Phase::Sending(sending), Said::Ack(number)) => sending.hear(now, *number).then_some(End::Completed),
-            (Phase::Sending(sending), Said::Error) => {
-                let probe = sending.is_opening() && sending.terms.told_size;
+            (Phase::Sending(sending), Said::Error(code)) => {
+                // 3: the file is too large for the client.
+                let probe = sending.is_opening() && sending.terms.told_size && *code != 3;
                 Some(if probe { End::SizeProbe } else { End::PeerError })
             }
             (Phase::Receiving(receiving), Said::Data(number, payload)) => {
@@ -112,7 +113,7 @@ impl Transfer {
                 }
                 None
             }
-            (Phase::Receiving(receiving), Said::Error) => {
+            (Phase::Receiving(receiving), Said::Error(_)) => {
                 (receiving.stage == Stage::Receiving).then_some(End::PeerError)
             }
             _ => None,

@@ -8,7 +8,7 @@ pub(super) enum Said {
     Request(Request),
     Data(u16, Vec<u8>),
     Ack(u16),
-    Error,
+    Error(u16),
     Oack,
     /// A request without a mode that is known: the one malformed packet that is answered.
     NoMode,
@@ -35,7 +35,7 @@ pub(super) fn read(bytes: &[u8]) -> Said {
         [0, opcode @ (1 | 2), ..] => request(opcode == 2, &bytes[2..]),
         [0, 3, high, low, ..] => Said::Data(u16::from_be_bytes([high, low]), bytes[4..].to_vec()),
         [0, 4, high, low, ..] => Said::Ack(u16::from_be_bytes([high, low])),
-        [0, 5, ..] => Said::Error,
+        [0, 5, high, low, ..] => Said::Error(u16::from_be_bytes([high, low])),
         [0, 6, ..] => Said::Oack,
         _ => Said::Nonsense,
     }
