@@ -6,7 +6,9 @@ use thiserror::Error;
 
 use crate::config::{MAX_WINDOW, OptionPolicy};
 use crate::seq::Rollover;
-use crate::wire::{DEFAULT_BLOCK_SIZE, Direction, MIN_BLOCK_SIZE, Mode, OptionKind, Options, ParsedOptions};
+use crate::wire::{
+    DEFAULT_BLOCK_SIZE, Direction, MAX_BLOCK_SIZE, MIN_BLOCK_SIZE, Mode, OptionKind, Options, ParsedOptions,
+};
 
 /// What both sides of a transfer have agreed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,6 +41,15 @@ impl Parameters {
             rollover: Rollover::Zero,
             transfer_size: None,
             mode,
+        }
+    }
+
+    /// The nearest that a transfer can work with: blocks of no bytes, or windows of no blocks, would never end.
+    pub(crate) fn within_limits(self) -> Self {
+        Self {
+            block_size: self.block_size.clamp(MIN_BLOCK_SIZE, MAX_BLOCK_SIZE),
+            window_size: self.window_size.clamp(1, MAX_WINDOW),
+            ..self
         }
     }
 

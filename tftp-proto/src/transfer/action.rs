@@ -24,7 +24,7 @@ pub enum Ending {
     Abandoned(Abandoned),
     /// We refused the server's OACK.
     Refused(Refusal),
-    /// The owner ended it with [`Transfer::fail`](super::Transfer::fail).
+    /// The owner ended it with [`Transfer::fail`](super::Transfer::fail), or gave a buffer that is too small.
     Failed,
 }
 

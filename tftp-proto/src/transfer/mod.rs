@@ -80,9 +80,12 @@ pub use sender::{AckOutcome, Body, Sender, SenderAction};
 use crate::client::{Answer, Asking, ErrorAnswer, Handshake, HandshakeAction};
 use crate::config::{Pacing, Timing};
 use crate::negotiate::Parameters;
-use crate::wire::{Direction, ErrorCode, Options, Packet, Repr};
+use crate::wire::{DATA_HEADER, Direction, ErrorCode, Options, Packet, Repr};
 use crate::{Instant, Stats};
 use retry::Retry;
+
+/// What the peer hears whose blocks do not fit into the owner's buffer.
+const NO_ROOM: &str = "no buffer for a block";
 
 /// One transfer between two peers that the caller keeps apart from all others.
 ///
@@ -126,7 +129,8 @@ enum Machine<C> {
 impl<C: AsRef<[u8]>> Transfer<C> {
     /// A server's answer to a read request: sends a file.
     ///
-    /// `granted` and `parameters` come from [`grant`](crate::negotiate::grant). `read_size` is the length of reads in
+    /// `granted` and `parameters` come from [`grant`](crate::negotiate::grant); what is out of the range that it grants is
+    /// brought into it. `read_size` is the length of reads in
     /// bytes, raised to the block size if smaller. `seed` spreads the retries.
     #[must_use]
     pub fn serve_read(
@@ -136,6 +140,7 @@ impl<C: AsRef<[u8]>> Transfer<C> {
         read_size: usize,
         seed: u64,
     ) -> Self {
+        let parameters = parameters.within_limits();
         let retry = Retry::new(now, timing, seed);
         let mut sender = Sender::new(parameters, !granted.is_empty(), read_size, retry);
         sender.set_pacing(&Pacing::DEFAULT, None);
@@ -145,6 +150,7 @@ impl<C: AsRef<[u8]>> Transfer<C> {
     /// A server's answer to a write request: receives a file. Arguments as for [`serve_read`](Self::serve_read).
     #[must_use]
     pub fn serve_write(now: Instant, (granted, parameters): (Options, Parameters), timing: Timing, seed: u64) -> Self {
+        let parameters = parameters.within_limits();
         let receiver = Receiver::new(now, parameters, true, Retry::new(now, timing, seed));
         Self::serve(Machine::Receiving(receiver), granted, parameters)
     }
@@ -449,8 +455,9 @@ impl<C: AsRef<[u8]>> Transfer<C> {
         self.machine = Machine::Ended(ending);
     }
 
-    /// The next thing to do. Datagrams are written to `out`, which must hold at least one full block with its header,
-    /// and 512 bytes.
+    /// The next thing to do. Datagrams are written to `out`, which must hold at least one full block with its header
+    /// (`block_size` + 4 bytes), and 512 bytes. Where it is too small for what is to be sent, the transfer ends as
+    /// [`Ending::Failed`]; the peer is told if there is room for that.
     pub fn poll(&mut self, now: Instant, out: &mut [u8]) -> TransferAction {
         self.poll_vectored(now, out, usize::MAX)
     }
@@ -459,6 +466,11 @@ impl<C: AsRef<[u8]>> Transfer<C> {
     /// in blocks of `least` bytes or more only the headers are written to `out`, and the payloads stay in the chunk that
     /// they came in, unless they have to be translated or memory is scarce.
     pub fn poll_vectored(&mut self, now: Instant, out: &mut [u8], least: usize) -> TransferAction {
+        if matches!(self.machine, Machine::Sending(_))
+            && self.parameters.is_some_and(|agreed| out.len() < usize::from(agreed.block_size) + DATA_HEADER)
+        {
+            self.fail(ErrorCode::NotDefined, NO_ROOM);
+        }
         let action = match &mut self.machine {
             Machine::Asking(handshake) => match handshake.poll(now) {
                 HandshakeAction::Request(options) => TransferAction::Request(options),
@@ -489,13 +501,16 @@ impl<C: AsRef<[u8]>> Transfer<C> {
                 ReceiverAction::Done => TransferAction::Ended(Ending::Completed),
                 ReceiverAction::GaveUp => TransferAction::Ended(Ending::TimedOut),
             },
-            Machine::Ended(ending) => match self.farewell.take() {
-                Some((code, message)) => {
-                    self.stats.datagrams_sent += 1;
-                    emit(Repr::Error { code, message }, out)
+            Machine::Ended(ending) => {
+                let farewell = self.farewell.take().map(|(code, message)| Repr::Error { code, message }.emit(out));
+                match farewell {
+                    Some(Ok(len)) => {
+                        self.stats.datagrams_sent += 1;
+                        TransferAction::Transmit { len, segment_size: None, body: None }
+                    }
+                    Some(Err(_)) | None => TransferAction::Ended(*ending),
                 }
-                None => TransferAction::Ended(*ending),
-            },
+            }
         };
         if let TransferAction::Ended(ending) = action
             && !matches!(self.machine, Machine::Ended(_))
@@ -590,7 +605,10 @@ impl<C: AsRef<[u8]>> Transfer<C> {
     }
 }
 
-/// Writes a small packet. The buffer is large enough by contract; if it is not, nothing is sent.
+/// Writes a small packet, or ends the transfer if the buffer is too small: whoever waits for it would wait in vain.
 fn emit(repr: Repr<'_>, out: &mut [u8]) -> TransferAction {
-    TransferAction::Transmit { len: repr.emit(out).unwrap_or(0), segment_size: None, body: None }
+    match repr.emit(out) {
+        Ok(len) => TransferAction::Transmit { len, segment_size: None, body: None },
+        Err(_) => TransferAction::Ended(Ending::Failed),
+    }
 }
