@@ -9,6 +9,8 @@ use crate::wire::{MAX_BLOCK_SIZE, OptionKind};
 /// The interval follows the measured round trip (RFC 6298), doubles with every retransmission, and starts again once a round
 /// trip was measured on what was sent once (Karn): progress alone may be the answer to an earlier copy.
 ///
+/// The three intervals are at least 1 ms each, whatever is set.
+///
 /// While a crowd waits in one queue, an `Endpoint` lets an interval double without sending anything again, up to 5 s, or 1 s
 /// as long as nobody is answered; a negotiated one it keeps. U-Boot gives up after ten intervals of its own timer and
 /// asks for just that one: it is repeated to (of a window the last block) after the measured one, where that is shorter.

@@ -1,11 +1,18 @@
 //! Settings and buffers that make no sense: a transfer makes the best of them or ends, and never spins.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
 
+use std::time::Duration;
+
 use tftp_proto::Instant;
 use tftp_proto::config::{OptionPolicy, Timing};
 use tftp_proto::negotiate::{Parameters, grant};
 use tftp_proto::transfer::{Ending, Progress, Transfer, TransferAction};
 use tftp_proto::wire::{Direction, ErrorCode, Mode, Options, Packet};
+use tftp_sim::bench::{Bench, PEER};
+use tftp_sim::content;
+use tftp_sim::network::{Faults, Network};
+use tftp_sim::packet::{ack, rrq};
+use tftp_sim::pair::{Case, run};
 
 const NOW: Instant = Instant::from_micros(1_000_000);
 const FILE: &[u8] = &[7; 3000];
@@ -96,4 +103,39 @@ fn blocks_or_windows_of_nothing_become_the_smallest_there_are() {
         receiver.handle_packet(NOW, &Packet::Data { block: 2, payload: b"" }),
         Progress::Data { payload: b"", last: true }
     );
+}
+
+/// Without a round trip to wait for, too.
+const ZERO: Timing = Timing {
+    initial_timeout: Duration::ZERO,
+    min_timeout: Duration::ZERO,
+    max_timeout: Duration::ZERO,
+    give_up_after: Duration::from_secs(1),
+    max_retries: None,
+    unproved_retries: 4,
+    dally: Duration::ZERO,
+};
+
+#[test]
+fn intervals_of_nothing_become_a_millisecond_and_flood_nobody() {
+    // A peer that answers once and then never.
+    let mut bench = Bench::server_with(|config| config.timing = ZERO);
+    bench.store().insert("f", content::bytes(1, 5000));
+    let (tid, _) = bench.request(PEER, rrq("f", "octet", &[]));
+    let before = bench.world.now();
+    bench.say(PEER, tid, ack(1));
+    bench.rest();
+    let report = &bench.reports()[0];
+    let sent = report.stats.datagrams_sent;
+    assert!((2..=1002).contains(&sent), "{sent} in a second");
+    assert!(bench.world.now() - before >= Duration::from_millis(900));
+}
+
+#[test]
+fn a_first_interval_of_nothing_does_not_end_what_could_be_answered() {
+    let case = Case { timing: ZERO, ..Case::new(Direction::Read, Options::NONE, content::bytes(1, 5000)) };
+    let faults = Faults { delay: Duration::from_micros(300), ..Faults::default() };
+    let verdict = run(&case, Network::new(faults, 1), 1, false);
+    assert_eq!(verdict.client, Ending::Completed);
+    assert_eq!(verdict.received, Some(content::bytes(1, 5000)));
 }
