@@ -12,6 +12,11 @@ const PORT: u16 = 69;
 /// A server: a host name or address with a port, or addresses. All conversions into it are infallible; what makes no
 /// sense is an error once it is used.
 ///
+/// No server has port 0, or the address 0.0.0.0 or `::`, which mean "any" to who listens. Of several addresses those are
+/// left out; if none is left, that is [`Error::Address`].
+///
+/// A URL is not accepted: of `tftp://host/file` give `host` here, and `file` as the name.
+///
 /// Text may be `host`, `host:port`, `192.0.2.1`, `2001:db8::1`, `[2001:db8::1]:port`. The port is 69 unless given. The
 /// addresses of a name are asked in turn, in the order the system gives them, round after round until one answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,12 +36,15 @@ impl Target {
             Kind::Addresses(addresses) if addresses.is_empty() => {
                 return Err(Error::Address { address: String::new(), reason: "no address given" });
             }
-            Kind::Addresses(addresses) => return Ok(addresses),
+            Kind::Addresses(addresses) => return usable(addresses),
             Kind::Name(host, port) => (host, port),
             Kind::Text(text) => split(&text)?,
         };
         if let Ok(ip) = host.parse::<IpAddr>() {
-            return Ok(vec![SocketAddr::new(ip, port)]);
+            return usable(vec![SocketAddr::new(ip, port)]);
+        }
+        if port == 0 {
+            return Err(Error::Address { address: format!("{host}:0"), reason: NO_PORT });
         }
         let resolve_error = |host: String| move |source| Error::Resolve { host, source };
         let name = host.clone();
@@ -47,13 +55,34 @@ impl Target {
         found.dedup();
         match found.is_empty() {
             true => Err(resolve_error(host)(io::Error::new(io::ErrorKind::NotFound, "the name has no address"))),
-            false => Ok(found),
+            false => usable(found),
         }
+    }
+}
+
+const NO_PORT: &str = "port 0 is nobody's; give the server's port, as a rule 69";
+const NO_HOST: &str = "nobody has this address; give the server's, for this host 127.0.0.1 or ::1";
+
+/// Leaves out what nobody could answer from: it would be waited for until time is up.
+fn usable(mut addresses: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Error> {
+    let useless = |address: &SocketAddr| match address {
+        address if address.port() == 0 => Some(NO_PORT),
+        address if address.ip().to_canonical().is_unspecified() => Some(NO_HOST),
+        _ => None,
+    };
+    let first = addresses.first().and_then(|address| Some((address.to_string(), useless(address)?)));
+    addresses.retain(|address| useless(address).is_none());
+    match first {
+        Some((address, reason)) if addresses.is_empty() => Err(Error::Address { address, reason }),
+        Some(_) | None => Ok(addresses),
     }
 }
 
 fn split(text: &str) -> Result<(String, u16), Error> {
     let bad = |reason| Error::Address { address: text.to_owned(), reason };
+    if text.contains("://") {
+        return Err(bad("a URL is not accepted here; give the host, and the file as the name"));
+    }
     let (host, port) = if let Some(rest) = text.strip_prefix('[') {
         let (host, rest) = rest.split_once(']').ok_or_else(|| bad("no closing bracket"))?;
         match rest {
@@ -168,6 +197,28 @@ mod tests {
         assert_eq!(resolve("2001:db8::1").unwrap(), [v6]);
         assert_eq!(resolve((v4.ip(), 7)).unwrap(), [v4]);
         assert_eq!(resolve(&[v4, v6][..]).unwrap(), [v4, v6]);
+    }
+
+    #[test]
+    fn addresses_that_nobody_has_are_left_out_unless_none_is_left() {
+        let server: SocketAddr = "192.0.2.1:69".parse().unwrap();
+        let useless = ["0.0.0.0:69", "[::]:69", "[::ffff:0.0.0.0]:69", "192.0.2.1:0"].map(|text| text.parse().unwrap());
+        for address in useless {
+            assert!(matches!(resolve(address), Err(Error::Address { .. })), "{address}");
+            assert_eq!(resolve(vec![address, server]).unwrap(), [server]);
+        }
+        assert!(matches!(resolve(useless.to_vec()), Err(Error::Address { .. })));
+        for text in ["0.0.0.0", "0.0.0.0:6969", "::", "[::]:6969"] {
+            let error = resolve(text).unwrap_err().to_string();
+            assert!(error.contains("127.0.0.1"), "{error}");
+        }
+        assert!(matches!(resolve(("localhost", 0)), Err(Error::Address { .. })));
+    }
+
+    #[test]
+    fn a_url_is_an_error_that_says_what_to_give() {
+        let error = resolve("tftp://192.0.2.1/file").unwrap_err().to_string();
+        assert!(error.contains("give the host"), "{error}");
     }
 
     #[test]
