@@ -255,3 +255,37 @@ fn storage_that_hangs_holds_twice_as_many_transfers_as_may_run_and_no_more() {
     assert_eq!(bench.store().count(JobKind::OpenRead), 4);
     assert_eq!(bench.active(), 2);
 }
+
+/// A client that was told a size would take a part for the whole.
+#[test]
+fn a_file_that_is_not_as_long_as_it_was_said_to_be_fails_the_download() {
+    let failed = |outcome: &Outcome| matches!(outcome, Outcome::StorageFailed { kind: FailureKind::Changed, .. });
+    for mode in ["octet", "netascii"] {
+        for (said, is) in [(300_000, 1000), (1000, 0), (512, 511), (512, 513), (0, 1), (4096, 4097), (8192, 8191)] {
+            let mut bench = Bench::server();
+            bench.store().insert("f", vec![b'x'; is]);
+            bench.store().claimed_size = Some(said);
+            let (tid, mut answer) = bench.request(PEER, rrq("f", mode, &[]));
+            for block in 1..20 {
+                if error_code(&answer).is_some() {
+                    break;
+                }
+                answer = bench.say(PEER, tid, ack(block)).pop().unwrap_or_default();
+            }
+            assert_eq!(error_code(&answer), Some(0), "{is} bytes for {said}");
+            let outcome = &bench.outcomes()[0];
+            assert!(failed(outcome), "{is} bytes for {said}: {outcome:?}");
+            bench.rest();
+        }
+    }
+    // A file that fits, and one whose size is not known.
+    for known in [true, false] {
+        let mut bench = Bench::server();
+        bench.store().insert("f", vec![b'x'; 512]);
+        bench.store().sizes_known = known;
+        let (tid, _) = bench.request(PEER, rrq("f", "octet", &[]));
+        bench.say(PEER, tid, ack(1));
+        bench.say(PEER, tid, ack(2));
+        assert_eq!(bench.outcomes(), [Outcome::Completed]);
+    }
+}

@@ -85,6 +85,9 @@ pub trait Storage: Send + Sync + 'static {
 /// An open file, read by position.
 pub trait Reader: Send + 'static {
     /// The size in bytes; `None` when it is not known before the end is reached.
+    ///
+    /// It is a promise: a download whose file ends before it, or goes on behind it, fails as
+    /// [`Changed`](StorageError::Changed), whether the client was told the size or not.
     fn size(&self) -> Option<u64>;
 
     /// The same as [`read_at`](Self::read_at) if that can be answered at once, without blocking and without a thread;

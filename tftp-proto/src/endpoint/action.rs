@@ -141,7 +141,8 @@ pub struct OpenRequest {
 pub enum JobResult {
     /// The file is open.
     Opened {
-        /// Its size in bytes, if known beforehand.
+        /// Its size in bytes, if known beforehand. A download that ends before it, or goes on behind it, fails as
+        /// [`FailureKind::Changed`].
         size: Option<u64>,
     },
     /// The bytes read.

@@ -108,7 +108,7 @@ pub(super) struct Running {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum JobKind {
     Open,
-    Read,
+    Read { offset: u64, len: usize },
     Write,
     Commit,
     Close,
@@ -118,7 +118,7 @@ impl JobKind {
     pub(super) const fn of(job: &Job) -> Self {
         match job {
             Job::OpenRead(_) | Job::OpenWrite(_) => Self::Open,
-            Job::Read { .. } => Self::Read,
+            Job::Read { offset, len, keep: _ } => Self::Read { offset: *offset, len: *len },
             Job::Write { .. } => Self::Write,
             Job::Commit => Self::Commit,
             Job::Abort | Job::Close => Self::Close,

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use core::time::Duration;
 
 use super::action::{FailureKind, Job, JobResult, StorageFailure, TransferId};
-use super::entry::{JobKind, Phase, Running};
+use super::entry::{JobKind, Phase, Running, Side};
 use super::event::Outcome;
 use super::tombstones::Answer;
 use super::{Endpoint, Reply};
@@ -68,11 +68,15 @@ impl Endpoint {
                 self.opened(now, index, size);
             }
             (JobKind::Open, JobResult::Failed(failure)) => self.open_failed(now, index, failure),
-            (JobKind::Read, JobResult::Read(bytes)) => {
-                if let Some(transfer) = entry.transfer() {
-                    transfer.handle_chunk(bytes);
+            (JobKind::Read { offset, len }, JobResult::Read(bytes)) => {
+                if let Some(failure) = entry.differs_from_its_size(offset, len, bytes.len()) {
+                    self.job_failed(now, index, failure);
+                } else {
+                    if let Some(transfer) = entry.transfer() {
+                        transfer.handle_chunk(bytes);
+                    }
+                    self.hasten(index);
                 }
-                self.hasten(index);
             }
             (JobKind::Write, JobResult::Written) => {
                 if let Some(inbox) = &mut entry.inbox {
@@ -96,12 +100,12 @@ impl Endpoint {
                 self.job_failed(now, index, failure);
             }
             (JobKind::Close, _) => entry.storage.open = false,
-            (JobKind::Read | JobKind::Write, JobResult::Failed(failure)) => self.job_failed(now, index, failure),
-            (JobKind::Open | JobKind::Read | JobKind::Write | JobKind::Commit, _) => {
+            (JobKind::Read { .. } | JobKind::Write, JobResult::Failed(failure)) => self.job_failed(now, index, failure),
+            (JobKind::Open | JobKind::Read { .. } | JobKind::Write | JobKind::Commit, _) => {
                 let failure = StorageFailure::new(FailureKind::Other, "storage gave an answer of another kind");
                 match kind {
                     JobKind::Open => self.open_failed(now, index, failure),
-                    JobKind::Read | JobKind::Write | JobKind::Commit | JobKind::Close => {
+                    JobKind::Read { .. } | JobKind::Write | JobKind::Commit | JobKind::Close => {
                         self.job_failed(now, index, failure);
                     }
                 }
@@ -285,16 +289,33 @@ impl super::entry::Entry {
         self.fail(now, code, "file too large", outcome);
     }
 
+    /// Why these bytes cannot be of the file that was opened: it ends before the size that storage announced, or goes on
+    /// behind it. Who was told the size would take a part for the whole. A client's own file was announced by its owner.
+    fn differs_from_its_size(&self, offset: u64, asked: usize, got: usize) -> Option<StorageFailure> {
+        let (Side::Server { .. }, Phase::Active(transfer)) = (&self.side, &self.phase) else { return None };
+        let size = transfer.parameters()?.transfer_size?;
+        let end = offset.saturating_add(got as u64);
+        let expected = size.min(offset.saturating_add(asked as u64));
+        let detail = if end > size.max(offset) {
+            alloc::format!("the file goes on behind the {size} bytes that it was said to have")
+        } else if end < expected {
+            alloc::format!("the file ended after {end} of the {size} bytes that it was said to have")
+        } else {
+            return None;
+        };
+        Some(StorageFailure::new(FailureKind::Changed, detail))
+    }
+
     /// When the running job has taken too long. A commit may take its time, and so may a client's own storage.
     pub(super) fn storage_deadline(&self, timeout: Duration) -> Option<Instant> {
         let since = match self.storage.running {
-            Some(Running { kind: JobKind::Open | JobKind::Read | JobKind::Write, since }) => since,
+            Some(Running { kind: JobKind::Open | JobKind::Read { .. } | JobKind::Write, since }) => since,
             Some(Running { kind: JobKind::Commit | JobKind::Close, .. }) => return None,
             // It waits for another writer to let go.
             None if matches!(self.phase, Phase::Opening) => self.started,
             None => return None,
         };
-        let ours = matches!(self.side, super::entry::Side::Server { .. });
+        let ours = matches!(self.side, Side::Server { .. });
         let ended = matches!(self.phase, Phase::Closing) || self.verdict.is_some();
         (ours && !ended).then(|| since + timeout)
     }
