@@ -18,8 +18,9 @@ pub struct ServerHandle {
 }
 
 impl ServerHandle {
-    /// Takes no new requests and lets the transfers in progress end; the server's future ends with the last of them.
-    /// No effect on a server that has ended.
+    /// Takes no new requests and lets the transfers in progress end; the server's future ends with the last of them, and
+    /// never if that one is a [commit](crate::storage::Writer::commit) that never ends: follow with [`stop`](Self::stop) after
+    /// a deadline of your own. No effect on a server that has ended.
     pub fn shutdown(&self) {
         self.send(Shutdown::Graceful);
     }

@@ -131,14 +131,17 @@ pub trait Writer: Send + 'static {
 
     /// Makes the file appear under its name, whole and durable.
     ///
-    /// The point of no return: once polled, dropping the future may not undo it.
+    /// The point of no return: once polled, dropping the future may not undo it. No timeout applies to it. As long as it
+    /// runs the client waits, and so does [`ServerHandle::shutdown`](crate::server::ServerHandle::shutdown): set it a limit
+    /// of its own, such as that of the request it makes.
     ///
     /// # Errors
     ///
     /// Any [`StorageError`]. The upload is discarded then.
     fn commit(self) -> impl Future<Output = Result<(), StorageError>> + Send;
 
-    /// Discards the upload; nothing of it is left when the future is done.
+    /// Discards the upload; nothing of it is left when the future is done. No timeout applies to it, but a server that shuts
+    /// down waits 5 s for it at most. Until then the transfer's place is free, the name is not.
     fn abort(self) -> impl Future<Output = ()> + Send;
 }
 

@@ -45,7 +45,10 @@ pub struct EndpointConfig {
     /// Whether requests to a broadcast or multicast address are answered (RFC 1123 §4.2.3.5 says they SHOULD NOT).
     /// IPv4 directed broadcasts are told apart by the caller, who leaves `local_ip` empty there.
     pub answer_broadcasts: bool,
-    /// Storage that does not answer within this time fails the transfer. Default 60 s.
+    /// Storage that does not answer an open, a read or a write within this time fails the transfer. Default 60 s.
+    ///
+    /// A commit is never given up: its result is the outcome, however long it takes, and the client keeps asking. One that
+    /// never ends keeps its place among the transfers, and a graceful shutdown from its end.
     pub storage_timeout: Duration,
     /// Bytes that all transfers together may hold in chunks and write buffers, roughly. Default 256 MiB; each
     /// transfer may always hold two blocks.
