@@ -58,12 +58,20 @@ impl<A: Adapter> Client<A> {
     /// # Errors
     ///
     /// An [`Error`] by whose fault it is. Dropping the future tells the server, if it has answered.
+    ///
+    /// # Panics
+    ///
+    /// Under tokio, when it is polled in a runtime without its I/O driver (`enable_io`, or `enable_all`).
     pub async fn get(&self, server: impl Into<Target>, name: impl AsRef<[u8]>) -> Result<A::Download, Error> {
         self.0.get(server, name).await.map(A::Download::from)
     }
 
     /// Sends a file: everything that `reader` gives until its end. `size` is its size in bytes if it is known: a hint
     /// for the server and for progress. Nothing happens before the [`Put`] is awaited.
+    ///
+    /// # Panics
+    ///
+    /// As [`get`](Self::get), once it is awaited.
     pub fn put<'a, T>(
         &self,
         server: impl Into<Target>,

@@ -50,12 +50,20 @@ impl<R: Runtime> Client<R> {
     /// # Errors
     ///
     /// An [`Error`] by whose fault it is. Dropping the future tells the server, if it has answered.
+    ///
+    /// # Panics
+    ///
+    /// Under tokio, when it is polled in a runtime without its I/O driver (`enable_io`, or `enable_all`).
     pub async fn get(&self, server: impl Into<Target>, name: impl AsRef<[u8]>) -> Result<Download<R>, Error> {
         Download::open(self.runtime.clone(), Arc::clone(&self.config), server.into(), name.as_ref().to_vec()).await
     }
 
     /// Sends a file: everything that `source` gives until its end. `size` is its size in bytes if it is known: a hint
     /// for the server and for progress. Nothing happens before the [`Put`] is awaited.
+    ///
+    /// # Panics
+    ///
+    /// As [`get`](Self::get), once it is awaited.
     pub fn put<'a, S>(
         &self,
         server: impl Into<Target>,

@@ -129,7 +129,9 @@ impl<R: Runtime, S> ServerBuilder<R, S> {
         self
     }
 
-    /// Storage that does not answer within this time fails the transfer. Default 60 s.
+    /// Storage that does not answer an open, a read or a write within this time fails the transfer. Default 60 s.
+    ///
+    /// A commit is never given up, for its result is the outcome: see [`Writer::commit`](crate::storage::Writer::commit).
     pub fn storage_timeout(mut self, timeout: Duration) -> Self {
         self.config.storage_timeout = timeout;
         self
@@ -176,6 +178,10 @@ impl<R: Runtime, S: Storage> ServerBuilder<R, S> {
     /// # Errors
     ///
     /// A [`BindError`] that names the address. Nothing stays bound then.
+    ///
+    /// # Panics
+    ///
+    /// Under tokio, in a runtime without its I/O driver (`enable_io`, or `enable_all`).
     pub fn bind(self) -> Result<Server<R>, BindError> {
         Ok(self.bind_many(NonZeroUsize::MIN)?.0)
     }
@@ -210,6 +216,10 @@ impl<R: Runtime, S: Storage> ServerBuilder<R, S> {
     /// ```
     ///
     /// # Errors
+    ///
+    /// As [`bind`](Self::bind).
+    ///
+    /// # Panics
     ///
     /// As [`bind`](Self::bind).
     pub fn bind_many(self, loops: NonZeroUsize) -> Result<(Server<R>, Vec<Part<R>>), BindError> {

@@ -20,6 +20,10 @@ impl<R> Part<R> {
     /// # Errors
     ///
     /// [`BindError::Runtime`] if the runtime refuses a socket, or is not running.
+    ///
+    /// # Panics
+    ///
+    /// Under tokio, in a runtime without its I/O driver (`enable_io`, or `enable_all`).
     pub fn start(self) -> Result<Server<R>, BindError> {
         (self.0)()
     }
