@@ -8,7 +8,8 @@ use std::path::Path;
 
 use futures_lite::future::block_on;
 use tar::{Builder, EntryType, Header};
-use tftp_driver::storage::layers::{Fallback, Quota};
+use tftp_driver::storage::layers::{Fallback, NameRequest, Quota, Renamed};
+use tftp_driver::storage::names::canonical;
 use tftp_driver::storage::{Context, Memory, ReadRequest, Reader, Storage, StorageError, WritePolicy, conformance};
 
 #[path = "../examples/support/archive.rs"]
@@ -124,6 +125,24 @@ fn layers_go_over_it_as_over_any_other() {
     let files = Fallback::new(Quota::new(uploads, usage).max_files(1), archive);
     assert_eq!(get(&files, "twice").unwrap(), b"the second");
     block_on(conformance::readable(files, "boot/large", &content(), &Context::inline())).unwrap();
+}
+
+#[test]
+fn what_a_layer_keeps_back_is_not_got_by_another_spelling() {
+    let (_home, archive) = opened();
+    let guarded = Renamed::new(archive, |request: &NameRequest<'_>| {
+        // The name as all back ends understand it: a client spells it as it likes.
+        let name = canonical(request.name)?;
+        match name.starts_with(b"boot/") {
+            true => Err(StorageError::AccessDenied("kept back".into())),
+            false => Ok(name),
+        }
+    });
+    for name in ["boot/large", "/boot/large", "./boot/large", "boot//large", "\\boot\\large", "boot/./large"] {
+        assert!(matches!(get(&guarded, name), Err(StorageError::AccessDenied(_))), "{name}");
+    }
+    assert!(get(&guarded, "empty/../boot/large").is_err());
+    assert_eq!(get(&guarded, "/twice").unwrap(), b"the second");
 }
 
 #[test]

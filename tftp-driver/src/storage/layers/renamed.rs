@@ -18,7 +18,7 @@ pub enum Operation {
 /// A name, and who asks for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NameRequest<'a> {
-    /// The name as the client sent it, or as a layer above has made it.
+    /// The name as the client sent it, or as a layer above has made it. Not canonical: see [`ReadRequest::name`].
     pub name: &'a [u8],
     /// The client's address; an IPv4 address is never mapped into IPv6.
     pub client: IpAddr,
