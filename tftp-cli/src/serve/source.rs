@@ -166,8 +166,8 @@ impl Source {
             Self::Directory(path) => {
                 let builder = Directory::builder(path).write_policy(policy);
                 let directory = configure(builder, directories).open().map_err(|error| {
-                    let failure =
-                        Failure::new(Exit::LocalIo, format!("cannot serve the directory {}: {error}", show(path)));
+                    let error = escape(error.to_string().as_bytes());
+                    let failure = Failure::new(Exit::LocalIo, format!("cannot serve the directory {error}"));
                     if path.as_os_str() == "memory" { failure.hint("did you mean memory: ?") } else { failure }
                 })?;
                 let (leftovers, measured) = (directory.removed_leftovers(), directory.clone());

@@ -115,8 +115,14 @@ impl DirectoryBuilder {
     ///
     /// # Errors
     ///
-    /// When the directory cannot be opened, or the system lacks what a setting needs, or the process the privilege.
+    /// When the directory cannot be opened, or the system lacks what a setting needs, or the process the privilege. The
+    /// message names the directory.
     pub fn open(self) -> io::Result<Directory> {
+        let path = self.path.clone();
+        self.open_it().map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+    }
+
+    fn open_it(self) -> io::Result<Directory> {
         let root = Root::open(&self.path, self.absolute_links)?;
         if self.min_free > 0 && system::available(root.dir()).is_none() {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "the system does not say how much room is free"));
