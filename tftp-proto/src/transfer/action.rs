@@ -41,7 +41,7 @@ pub enum Abandoned {
 pub enum Progress<'a> {
     /// The next bytes of the file.
     Data {
-        /// As they came; netascii is for the caller to decode.
+        /// As they came; netascii is for the caller to decode, with a [`Decoder`](crate::netascii::Decoder).
         payload: &'a [u8],
         /// Whether the file ends with them. Call [`Transfer::committed`](super::Transfer::committed) when it is safe.
         last: bool,
@@ -67,7 +67,8 @@ pub enum TransferAction {
         /// [`Transfer::poll_vectored`](super::Transfer::poll_vectored) does that.
         body: Option<Body>,
     },
-    /// Read from the file and call [`Transfer::handle_chunk`](super::Transfer::handle_chunk).
+    /// Read from the file, in its local form, and call [`Transfer::handle_chunk`](super::Transfer::handle_chunk): a transfer
+    /// encodes netascii itself, but leaves it to its owner to decode ([`Progress::Data`]).
     Read {
         /// Offset in bytes.
         offset: u64,

@@ -1,7 +1,16 @@
 //! One transfer, in either role, from its first packet to its last. No address, no allocation.
 //!
 //! A microcontroller that serves its flash, or fetches an image, needs no more than this: a [`Transfer`], one buffer,
-//! and a rule of its own for which address is the peer's.
+//! and a rule of its own for which address is the peer's. For a client that rule is: while
+//! [`is_asking`](Transfer::is_asking), a packet may come from any port of the address that was asked; the one that ends the
+//! asking fixes the port (RFC 1350 §4), and what comes from another one later is not handed in. A request that goes out
+//! again without options is still asking. For a server the peer is who sent the request.
+//! `examples/firmware_client.rs` is such a client.
+//!
+//! **The end of a download.** The file is whole with the [`Progress::Data`] that says `last`. [`Transfer::committed`] then lets
+//! the last ACK leave, but [`Ending::Completed`] comes only when that was repeated for long enough to be sure of it
+//! ([`Timing::dally`], 12 s). Who has no time for that goes when [`Dally::enough`] is over (see [`Receiver::dally`]), or at once,
+//! and leaves it to luck whether the server learns that all is well.
 //!
 //! ```
 //! use tftp_proto::Instant;
@@ -368,7 +377,8 @@ impl<C: AsRef<[u8]>> Transfer<C> {
         }
     }
 
-    /// The bytes of the read asked for last.
+    /// The bytes of the read asked for last, as the file has them: netascii is encoded on the way out. (What is received
+    /// is not decoded: see [`Progress::Data`].)
     pub fn handle_chunk(&mut self, chunk: C) {
         if let Machine::Sending(sender) = &mut self.machine {
             sender.handle_chunk(chunk);
@@ -422,7 +432,10 @@ impl<C: AsRef<[u8]>> Transfer<C> {
         }
     }
 
-    /// The received file is complete and safe: the final ACK may leave.
+    /// The received file is complete and safe: the final ACK may leave. Call it after the [`Progress::Data`] that says `last`.
+    ///
+    /// [`Ending::Completed`] follows when the ACK need not be repeated any more, after [`Timing::dally`] (12 s). To leave
+    /// earlier, poll until [`TransferAction::Wait`] and ask `receiver()?.dally()?.enough()` until when to stay.
     pub fn committed(&mut self, now: Instant) {
         if let Machine::Receiving(receiver) = &mut self.machine {
             receiver.committed(now);
