@@ -81,6 +81,9 @@ impl<C> ClientBuilder<C> {
     }
 
     /// Asks the server to use this retransmission timeout, in seconds, 1 to 255 (RFC 2349). 0 does not ask.
+    ///
+    /// It is not a deadline. For how long silence is borne see [`timing`](Self::timing); for all of a transfer use your
+    /// runtime's own timeout around it.
     pub fn timeout(mut self, seconds: u8) -> Self {
         self.config.options.timeout = (seconds > 0).then_some(seconds);
         self

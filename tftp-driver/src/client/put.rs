@@ -18,6 +18,8 @@ type Progress<'a> = Box<dyn FnMut(u64, Option<u64>) + Send + 'a>;
 
 /// An upload, to be awaited. Ends when the server has confirmed the whole file.
 ///
+/// It is no future yet, but becomes one: to spawn it, pin it, or give it to `select!`, call `.into_future()`.
+///
 /// Dropped before that, it tells the server so, once.
 #[must_use = "nothing is sent before it is awaited"]
 pub struct Put<'a, R, S> {
