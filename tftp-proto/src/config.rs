@@ -93,9 +93,24 @@ impl OptionSet {
     /// No option.
     pub const NONE: Self = Self(0);
 
+    /// The set with one more kind.
+    ///
+    /// ```
+    /// use tftp_proto::config::{OptionPolicy, OptionSet};
+    /// use tftp_proto::wire::OptionKind;
+    ///
+    /// const SINGLE_BLOCKS: OptionSet = OptionSet::NONE.with(OptionKind::WindowSize);
+    /// let policy = OptionPolicy { disabled: SINGLE_BLOCKS, ..OptionPolicy::default() };
+    /// # assert!(policy.disabled.contains(OptionKind::WindowSize) && !policy.disabled.contains(OptionKind::BlockSize));
+    /// ```
+    #[must_use]
+    pub const fn with(self, kind: OptionKind) -> Self {
+        Self(self.0 | 1 << kind as u8)
+    }
+
     /// Adds a kind.
     pub fn insert(&mut self, kind: OptionKind) {
-        self.0 |= 1 << kind as u8;
+        *self = self.with(kind);
     }
 
     /// Whether a kind is in the set.
