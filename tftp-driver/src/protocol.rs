@@ -24,9 +24,12 @@ pub struct Meta {
 
 /// A datagram, or a train of them, to be sent. Its bytes stand in the first `len` bytes of the buffer that was given
 /// to [`Protocol::poll`], unless they are in pieces.
+///
+/// One that names a socket that is not there, or more bytes than there are, is a fault of the protocol: the loop panics in
+/// debug builds, and otherwise drops it and counts it in [`Counters::send_errors`](crate::event_loop::Counters::send_errors).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Transmit {
-    /// The socket to send it from.
+    /// The socket to send it from, an index of those that the loop was given.
     pub socket: SocketId,
     /// Where it goes. Nothing is ever sent to port 0 or to an unspecified address.
     pub peer: SocketAddr,

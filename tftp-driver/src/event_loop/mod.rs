@@ -16,7 +16,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use futures_channel::mpsc::UnboundedReceiver;
+/// The channel that [`EventLoop::with_commands`] takes, as [`unbounded`] makes it.
+pub use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures_util::stream::FuturesUnordered;
 
 use crate::protocol::{JobHandler, Protocol, SocketId, Transmit};
@@ -33,7 +34,8 @@ const OUT_SIZE: usize = 65_535;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Datagrams (or, rarely, trains) that the system refused to send for good, or for too long.
+    /// Datagrams (or, rarely, trains) that the system refused to send for good, or for too long, and those that made no
+    /// sense.
     pub send_errors: u64,
     /// Times that sending had to wait because a buffer of the system was full.
     pub send_stalls: u64,
@@ -95,7 +97,7 @@ where
     E: FnMut(P::Event),
 {
     /// A loop over these sockets, whose indices become the protocol's [`SocketId`]s. `on_event` is called from within
-    /// the loop and must not block.
+    /// the loop and must not block; a panic in it unwinds through the loop.
     ///
     /// # Errors
     /// If the runtime refuses a socket.
@@ -136,7 +138,7 @@ where
         })
     }
 
-    /// Takes commands from this channel, besides [`command`](Self::command). Its closing means nothing.
+    /// Takes commands from this channel, which [`unbounded`] makes, besides [`command`](Self::command). Its closing means nothing.
     #[must_use]
     pub fn with_commands(mut self, commands: UnboundedReceiver<P::Command>) -> Self {
         self.commands = Some(commands);

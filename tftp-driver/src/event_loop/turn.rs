@@ -211,6 +211,7 @@ where
         let body = if transmit.head.is_some() { self.protocol.body() } else { [&[][..]; 2] };
         let datagrams = Datagrams::new(&transmit, &self.out, body);
         let (Some(port), Some(datagrams)) = (self.ports.get_mut(transmit.socket), datagrams) else {
+            self.counters.send_errors += 1;
             debug_assert!(false, "no such socket, or no such bytes: {transmit:?}");
             return;
         };

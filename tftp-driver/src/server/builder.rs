@@ -139,7 +139,7 @@ impl<R: Runtime, S> ServerBuilder<R, S> {
 
     /// Bytes of files that all transfers together may hold in memory, roughly. Default 256 MiB. A sixteenth of it is for
     /// downloads that wait for an acknowledgement: with many at once they let go what was sent, and read again what
-    /// was lost.
+    /// was lost. Too little for two blocks of each, as 0 is, leaves lock-step in blocks of 1468 bytes at most.
     pub fn buffer_budget(mut self, bytes: usize) -> Self {
         self.config.buffer_budget = bytes;
         self
@@ -165,7 +165,7 @@ impl<R: Runtime, S> ServerBuilder<R, S> {
     }
 
     /// Is told what happens: one [`Event::Finished`] for each transfer above all. It is called from within the server
-    /// and must not block.
+    /// and must not block. It must not panic: that ends the server, as it unwinds through its future.
     pub fn on_event(mut self, on_event: impl FnMut(&Event) + Send + 'static) -> Self {
         self.on_event = Box::new(on_event);
         self

@@ -20,7 +20,7 @@ pub struct Admission {
     generation: AtomicU32,
 }
 
-/// The limits of an [`Admission`].
+/// The limits of an [`Admission`]. 0 lets nothing in; it does not mean "without a limit", which is `usize::MAX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Transfers at once. Default 20,000.

@@ -51,7 +51,8 @@ pub struct EndpointConfig {
     /// never ends keeps its place among the transfers, and a graceful shutdown from its end.
     pub storage_timeout: Duration,
     /// Bytes that all transfers together may hold in chunks and write buffers, roughly. Default 256 MiB; each
-    /// transfer may always hold two blocks.
+    /// transfer may always hold two blocks. Less than that for each, as with 0, leaves lock-step in blocks of 1468 bytes at
+    /// most.
     ///
     /// A sixteenth of it is for what downloads hold while they wait for an ACK. Where so many share that that a download
     /// would hold more, it reads nothing ahead and holds nothing that was sent: what is lost is read again. Each may
