@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let server = Server::builder()
         .listen("127.0.0.1:6969".parse()?)
         .storage(per_client::PerClient(files))
-        .on_event(|event| println!("{event:?}"))
+        .on_event(|event| println!("{event}"))
         .bind()?;
     Ok(smol::block_on(server)?)
 }

@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .on_event(|event| {
             if let Event::Finished(report) = event {
                 let name = report.filename.escape_ascii();
-                println!("{} {name}: {} bytes, {:?}", report.peer, report.bytes, report.outcome);
+                println!("{} {name}: {} bytes, {}", report.peer, report.bytes, report.outcome);
             }
         })
         .bind()?;

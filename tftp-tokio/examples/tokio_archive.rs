@@ -14,7 +14,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let server = tftp_tokio::Server::builder()
         .listen("127.0.0.1:6969".parse()?)
         .storage(archive::Archive::open(path)?)
-        .on_event(|event| println!("{event:?}"))
+        .on_event(|event| println!("{event}"))
         .bind()?;
     Ok(server.await?)
 }

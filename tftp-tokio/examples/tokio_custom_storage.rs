@@ -19,7 +19,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let server = Server::builder()
         .listen("127.0.0.1:6969".parse()?)
         .storage(per_client::PerClient(files))
-        .on_event(|event| println!("{event:?}"))
+        .on_event(|event| println!("{event}"))
         .bind()?;
     Ok(server.await?)
 }

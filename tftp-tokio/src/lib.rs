@@ -16,7 +16,7 @@
 //! let server = Server::builder()
 //!     .listen("127.0.0.1:6969".parse()?)
 //!     .storage(files)
-//!     .on_event(|event| println!("{event:?}"))
+//!     .on_event(|event| println!("{event}"))
 //!     .bind()?;
 //! let handle = server.handle(); // for `shutdown()` and `stop()`, from anywhere
 //! server.await?; // or `tokio::spawn(server)`

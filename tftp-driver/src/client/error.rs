@@ -3,7 +3,6 @@
 use std::io;
 
 use tftp_proto::endpoint::{Outcome, RefusedReason, Report, StartError};
-use tftp_proto::transfer::Abandoned;
 use tftp_proto::wire::ErrorCode;
 
 /// Why a transfer failed.
@@ -48,7 +47,7 @@ pub enum Error {
     #[error("the server {}", if .0.parameters.is_some() { "fell silent" } else { "did not answer" })]
     TimedOut(Box<Report>),
     /// The server did what the protocol does not allow, or what it sent was too large. It was told.
-    #[error("the transfer was given up: {}", describe(.reason))]
+    #[error("the transfer was given up: {reason}")]
     Protocol {
         /// What it did.
         reason: RefusedReason,
@@ -137,16 +136,6 @@ fn refusal(code: ErrorCode, message: &str) -> String {
     match message {
         "" => format!("{code} (code {})", code.to_wire()),
         _ => format!("{message} (code {}: {code})", code.to_wire()),
-    }
-}
-
-fn describe(reason: &RefusedReason) -> String {
-    match reason {
-        RefusedReason::TooLarge => "the file is larger than allowed".to_owned(),
-        RefusedReason::Oack(refusal) => refusal.to_string(),
-        RefusedReason::Illegal(Abandoned::BlockTooLong) => "a block is longer than agreed".to_owned(),
-        // The rest is for servers.
-        other => format!("{other:?}"),
     }
 }
 

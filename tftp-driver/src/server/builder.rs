@@ -164,7 +164,8 @@ impl<R: Runtime, S> ServerBuilder<R, S> {
         self
     }
 
-    /// Is told what happens: one [`Event::Finished`] for each transfer above all. It is called from within the server
+    /// Is told what happens: one [`Event::Finished`] for each transfer above all. `Display` makes a line of an event, in which
+    /// what clients sent is escaped. It is called from within the server
     /// and must not block. It must not panic: that ends the server, as it unwinds through its future.
     pub fn on_event(mut self, on_event: impl FnMut(&Event) + Send + 'static) -> Self {
         self.on_event = Box::new(on_event);

@@ -11,7 +11,7 @@ use crate::negotiate::{Parameters, Refusal};
 use crate::transfer::Abandoned;
 use crate::wire::{Direction, ErrorCode, Options};
 
-/// News from an endpoint.
+/// News from an endpoint. `Display` writes a line with what peers sent escaped.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
@@ -40,7 +40,7 @@ pub enum Role {
     Client,
 }
 
-/// The story of one transfer.
+/// The story of one transfer. `Display` writes a line with what peers sent escaped.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Report {

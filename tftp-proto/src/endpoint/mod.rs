@@ -11,6 +11,7 @@ mod command;
 mod config;
 mod crowd;
 mod demux;
+mod display;
 mod disposition;
 mod ending;
 mod entry;
