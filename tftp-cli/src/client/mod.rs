@@ -9,6 +9,7 @@ mod regular;
 mod settings;
 mod source;
 mod target;
+mod unchanged;
 
 pub(crate) use get::get;
 pub(crate) use put::put;

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use tokio::io::{AsyncRead, BufReader};
 
-use super::regular::Regular;
 use super::target::{local, show};
+use super::unchanged::Unchanged;
 use crate::exit::Failure;
 
 /// Bytes read at once of what is not a file: a hop to the blocking pool for every block would be most of the work.
@@ -38,14 +38,17 @@ impl Source {
             if metadata.is_dir() {
                 return Err(std::io::ErrorKind::IsADirectory.into());
             }
-            Ok((file, metadata.is_file().then_some(metadata.len())))
+            Ok((file, metadata))
         };
-        let (file, size) = open().map_err(|error| local(path, "read", &error))?;
-        let reader: Box<dyn AsyncRead + Send + Unpin> = match size {
-            Some(_) => Box::new(BufReader::with_capacity(BUFFER, Regular(file))),
-            None => Box::new(BufReader::with_capacity(READ_AHEAD, tokio::fs::File::from_std(file))),
+        let (file, metadata) = open().map_err(|error| local(path, "read", &error))?;
+        let display = show(path);
+        let reader: Box<dyn AsyncRead + Send + Unpin> = if metadata.is_file() {
+            let file = Unchanged::new(file, &metadata, display.clone());
+            Box::new(BufReader::with_capacity(BUFFER, file))
+        } else {
+            Box::new(BufReader::with_capacity(READ_AHEAD, tokio::fs::File::from_std(file)))
         };
-        Ok(Self { reader, size, display: show(path) })
+        Ok(Self { reader, size: metadata.is_file().then_some(metadata.len()), display })
     }
 }
 

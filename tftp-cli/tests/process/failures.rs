@@ -241,6 +241,39 @@ fn a_killed_download_leaves_nothing_at_all() {
 }
 
 #[test]
+fn a_file_that_changes_while_it_is_put_is_6_and_its_last_block_never_leaves() {
+    type Change = fn(&fs::File);
+    let changes: [(&str, Change); 2] = [
+        ("cut off", |file| file.set_len(500_000).unwrap()),
+        ("written over", |mut file| std::io::Write::write_all(&mut file, &[8; 1_000_000]).unwrap()),
+    ];
+    for (what, change) in changes {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("changing");
+        fs::write(&path, [7; 1_000_000]).unwrap();
+        let source = fs::File::options().write(true).open(&path).unwrap();
+        source.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+        let ended = against(&["put", text(&path), "HOST", "a", "--no-options", "--json"], b"", move |raw| {
+            let (_, peer) = raw.receive();
+            raw.send(peer, &ack(0));
+            raw.receive_opcode(3);
+            change(&source);
+            for block in 1.. {
+                raw.send(peer, &ack(block));
+                let (packet, _) = raw.receive();
+                if packet[1] == 5 {
+                    break;
+                }
+                assert_eq!(packet.len(), 516, "the last block of a file {what}");
+            }
+        });
+        let ended = ended.failed_with(6);
+        assert_eq!((&ended.json()["ok"], &ended.json()["error"]), (&false.into(), &"local_io".into()), "{what}");
+        ended.says("changing changed while it was read");
+    }
+}
+
+#[test]
 fn a_size_that_does_not_come_true_is_a_warning() {
     let ended = against(&["get", "HOST", "a", "-o", "-"], b"", |raw| {
         let (_, peer) = raw.receive();
