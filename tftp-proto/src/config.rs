@@ -23,12 +23,14 @@ pub struct Timing {
     /// The longest interval that doubling leads to. Default 5.5 s: for so long a peer is left alone that has not answered
     /// six copies, because some ask by themselves only after 5 s of silence. A longer negotiated timeout stands above it.
     pub max_timeout: Duration,
-    /// A peer that has answered is given up after this long without progress. Default 30 s; at least three times
-    /// a negotiated timeout.
+    /// A peer is given up after this long without progress. Default 30 s. For one that has answered it is at least three
+    /// times a negotiated timeout; for one that never has, whatever it asked for, this is the most. A client's own
+    /// request, to which there was no answer yet, is not bounded by it.
     pub give_up_after: Duration,
     /// Retransmissions without progress before giving up. Default `None`: only the silence counts.
     pub max_retries: Option<u32>,
-    /// Retransmissions to a peer that has never answered. Default 4: little, because its address may be forged.
+    /// Retransmissions to a peer that has never answered, fewer if `give_up_after` ends first. Default 4: little, because
+    /// its address may be forged.
     pub unproved_retries: u32,
     /// How long the final ACK is repeated for a peer that did not get it (RFC 1350 §6). Default 12 s: tftp-hpa and
     /// atftp ask again after 5 s, curl after 6 s.

@@ -239,6 +239,24 @@ fn an_unproved_peer_gets_few_retries() {
 }
 
 #[test]
+fn an_unproved_peer_is_given_up_after_30_seconds_whatever_interval_it_asked_for() {
+    let options = [("timeout", "255")];
+    for request in [rrq("f", "octet", &options), wrq("up", "octet", &options)] {
+        let mut bench = server();
+        assert_eq!(bench.request(PEER, request.clone()).1, oack(&options));
+        bench.world.run_for(Duration::from_secs(29));
+        // A client that did not get the answer asks again. That is no proof, and does not lengthen anything.
+        assert_eq!(bench.say(PEER, SERVER, request), [oack(&options)]);
+        assert_eq!(bench.active(), 1);
+        bench.world.run_for(Duration::from_millis(1_100));
+        assert_eq!(bench.outcomes(), [Outcome::TimedOut]);
+        assert_eq!(bench.active(), 0);
+        assert!(!bench.store().is_claimed("up"));
+        bench.rest();
+    }
+}
+
+#[test]
 fn an_unproved_peer_gets_a_small_flight() {
     // Without an OACK to answer, a window was not negotiated: one block. With one: nothing but the OACK.
     let mut bench = server();

@@ -64,7 +64,7 @@ pub(crate) enum HandshakeAction {
 impl Handshake {
     pub(crate) fn new(now: Instant, mut asking: Asking, seed: u64) -> Self {
         asking.options.window_size = asking.options.window_size.map(|window| window.clamp(1, MAX_WINDOW));
-        let retry = Retry::new(now, asking.timing, seed);
+        let retry = Retry::of_request(now, asking.timing, seed);
         Self {
             asking,
             due: true,
@@ -120,7 +120,7 @@ impl Handshake {
         //# repeat the request without appending any options.
         self.fell_back = true;
         self.asking.options = Options::NONE;
-        self.retry = Retry::new(now, self.asking.timing, 0);
+        self.retry = Retry::of_request(now, self.asking.timing, 0);
         self.due = true;
         self.deadline = None;
         self.sent_once = None;

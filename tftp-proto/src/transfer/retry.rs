@@ -51,6 +51,8 @@ pub(crate) struct Retry {
     has_lost: bool,
     /// Whether the peer has answered: its address is no forgery.
     proved: bool,
+    /// Until then copies are counted and nothing else: the one who asks said how many.
+    asking: bool,
     /// Retransmissions since the last progress.
     retries: u32,
     /// How often the interval is doubled. Progress does not undo it but a measured round trip, for what is sent again gives
@@ -126,6 +128,7 @@ impl Retry {
             round_trip: None,
             has_lost: false,
             proved: false,
+            asking: false,
             retries: 0,
             backoff: 0,
             carried: 0,
@@ -133,6 +136,11 @@ impl Retry {
             silent_since: now,
             rng: Rng::new(seed),
         }
+    }
+
+    /// That of a request, which has nobody to prove its address.
+    pub(crate) fn of_request(now: Instant, timing: Timing, seed: u64) -> Self {
+        Self { asking: true, ..Self::new(now, timing, seed) }
     }
 
     pub(crate) fn set_negotiated(&mut self, timeout: Option<Duration>) {
@@ -174,7 +182,7 @@ impl Retry {
         self.silent_since = now;
     }
 
-    /// Whether a proved peer has been silent for too long.
+    /// Whether the peer has been silent for too long.
     pub(crate) fn is_out_of_patience(&self, now: Instant) -> bool {
         self.patience().is_some_and(|patience| now.saturating_since(self.silent_since) >= patience)
     }
@@ -315,10 +323,14 @@ impl Retry {
         (now + enough, now + self.timing.dally.max(negotiated * 2).max(enough))
     }
 
-    /// How long silence of a proved peer is borne. An unproved one has a small count of retries instead.
+    /// How long silence is borne. Who has not answered does not lengthen it by what it asked for: a forged request would
+    /// stay for many minutes.
     fn patience(&self) -> Option<Duration> {
-        let negotiated = self.negotiated.unwrap_or_default();
-        self.proved.then(|| self.timing.give_up_after.max(negotiated * 3))
+        match (self.proved, self.asking) {
+            (true, _) => Some(self.timing.give_up_after.max(self.negotiated.unwrap_or_default() * 3)),
+            (false, false) => Some(self.timing.give_up_after),
+            (false, true) => None,
+        }
     }
 
     /// Puts off a deadline that has passed, for an owner who is patient, at most until `latest`: `true`, if at all. The larger
@@ -503,6 +515,30 @@ mod tests {
         assert_eq!(retry.interval(), ms(500));
         retry.sample(ms(1));
         assert_eq!(retry.interval(), ms(60));
+    }
+
+    #[test]
+    fn an_interval_that_was_asked_for_lengthens_patience_with_a_peer_that_answered_only() {
+        let of = |mut retry: Retry| {
+            retry.set_negotiated(Some(ms(255_000)));
+            retry
+        };
+        let mut unproved = of(Retry::new(Instant::ZERO, Timing::default(), 1));
+        assert_eq!(unproved.deadline(Instant::ZERO), Instant::ZERO + ms(30_000));
+        assert_eq!(unproved.expired(Instant::ZERO + ms(30_000)), Verdict::GiveUp);
+        let mut proved = of(Retry::new(Instant::ZERO, Timing::default(), 1));
+        proved.progress(Instant::ZERO);
+        assert_eq!(proved.expired(Instant::ZERO + ms(764_999)), Verdict::Retry);
+        assert_eq!(proved.expired(Instant::ZERO + ms(765_000)), Verdict::GiveUp);
+    }
+
+    #[test]
+    fn a_request_is_repeated_as_often_as_its_owner_said() {
+        let mut retry = Retry::of_request(Instant::ZERO, Timing { unproved_retries: 60, ..Timing::default() }, 1);
+        for _ in 0..60 {
+            assert_eq!(retry.expired(Instant::ZERO + ms(300_000)), Verdict::Retry);
+        }
+        assert_eq!(retry.expired(Instant::ZERO + ms(300_000)), Verdict::GiveUp);
     }
 
     #[test]

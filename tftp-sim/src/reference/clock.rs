@@ -8,7 +8,7 @@ const SHORTEST: Time = 50_000;
 const LONGEST: Time = 5_500_000;
 /// That is so many.
 const FEW: u32 = 6;
-/// How long a peer may be silent that has answered before.
+/// How long a peer may be silent.
 const PATIENCE: Time = 30 * SECOND;
 /// A copy that comes so soon after an ACK may be an echo, in a window.
 const ECHO: Time = 50_000;
@@ -116,14 +116,15 @@ impl Clock {
 
     /// The peer is given up.
     pub(super) fn give_up(&self, now: Time) {
-        let after = PATIENCE.max(self.negotiated.unwrap_or(0) * 3);
-        if self.proved {
-            assert!(now >= self.silent + after, "given up at {now}: {self:?}");
-            assert!(self.paused || now <= self.silent + after + 1, "given up at {now}, late: {self:?}");
-        } else {
+        // What a peer asked for counts once it has answered.
+        let after = if self.proved { PATIENCE.max(self.negotiated.unwrap_or(0) * 3) } else { PATIENCE };
+        assert!(self.paused || now <= self.silent + after + 1, "given up at {now}, late: {self:?}");
+        if !self.proved && now < self.silent + after {
             assert_eq!(self.retries, UNPROVED_RETRIES, "given up without asking again: {self:?}");
             let first = self.negotiated.unwrap_or(SECOND);
             assert!(now >= self.started + doubled(first, self.retries), "given up at {now}: {self:?}");
+        } else {
+            assert!(now >= self.silent + after, "given up at {now}: {self:?}");
         }
     }
 
