@@ -1,7 +1,7 @@
 //! Requests and admission, wrong transfer identifiers: what a server does before there is a transfer, and beside one.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -196,6 +196,57 @@ fn unproved_transfers_are_evicted_oldest_first() {
     assert_eq!(bench.say(OTHER, tid, ack(1)), [data(2, &file()[512..1024])]);
     bench.rest();
     assert_eq!(bench.reports().len(), bench.store().opens().count());
+}
+
+#[test]
+fn forged_requests_do_not_lock_the_address_out_that_they_carry() {
+    let same_host = |port| address([198, 51, 100, 1], port);
+    let same_prefix = |port: u16| SocketAddr::from(([0x2001, 0xdb8, 0, 1, 0, 0, 0, port], 2000));
+    for forged in [&same_host as &dyn Fn(u16) -> SocketAddr, &same_prefix] {
+        let mut bench = Bench::server_with(|config| {
+            let limits = Limits { transfers: 200, per_network: 100, ..Limits::default() };
+            config.admission = Arc::new(Admission::new(limits));
+        });
+        bench.store().insert("f", file());
+        let (stranger_tid, _) = bench.request(PEER, rrq("f", "octet", &[]));
+        let mut ports = 1000..;
+        let flood = |bench: &mut Bench, ports: &mut std::ops::RangeFrom<u16>| {
+            for port in ports.take(1000) {
+                bench.say(forged(port), SERVER, rrq("f", "octet", &[("timeout", "255")]));
+            }
+        };
+        flood(&mut bench, &mut ports);
+        assert_eq!(bench.active(), 101, "its own share, and no more");
+        let honest = forged(9);
+        let (tid, answer) = bench.request(honest, rrq("f", "octet", &[]));
+        assert_eq!(answer, data(1, &file()[..512]));
+        assert_eq!(bench.say(honest, tid, ack(1)), [data(2, &file()[512..1024])]);
+        flood(&mut bench, &mut ports);
+        assert_eq!(bench.say(honest, tid, ack(2)), [data(3, &file()[1024..1536])], "a proved one stays");
+        let of_another = data(2, &file()[512..1024]);
+        assert_eq!(
+            bench.say(PEER, stranger_tid, ack(1)),
+            [of_another],
+            "unproved as it was, for it is of another network"
+        );
+        bench.rest();
+        assert_eq!(bench.reports().len(), bench.store().opens().count());
+    }
+}
+
+#[test]
+fn where_a_network_has_its_share_the_oldest_of_its_own_gives_way() {
+    let mut bench = Bench::server_with(|config| {
+        config.admission = Arc::new(Admission::new(Limits { per_network: 3, ..Limits::default() }));
+    });
+    bench.store().insert("f", file());
+    let peer = |port| address([198, 51, 100, 1], port);
+    for port in 1..=3 {
+        bench.request(peer(port), rrq("f", "octet", &[]));
+        bench.world.run_for(Duration::from_millis(1));
+    }
+    bench.request(peer(4), rrq("f", "octet", &[]));
+    assert_eq!(bench.reports().iter().map(|report| report.peer).collect::<Vec<_>>(), [peer(1)]);
 }
 
 #[test]

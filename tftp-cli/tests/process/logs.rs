@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use super::fake::{Raw, ack, error, request};
+use super::fake::{Raw, ack, data, error, request};
 use super::support::{Server, run, run_with_input, text};
 
 /// Asks for a file that is not there, and waits for the answer.
@@ -127,7 +127,11 @@ fn saturation_is_told_in_summary() {
     let mut server = Server::start(&["--max-transfers", "1"]);
     let busy = Raw::new();
     busy.send(server.address, &request(2, b"a", &[]));
-    assert_eq!(busy.receive().0, ack(0));
+    let (first, from) = busy.receive();
+    assert_eq!(first, ack(0));
+    // Who has not answered would make room.
+    busy.send(from, &data(1, &[7; 512]));
+    assert_eq!(busy.receive().0, ack(1));
     let waiting = Raw::new();
     waiting.send(server.address, &request(1, b"b", &[]));
     waiting.send(server.address, &request(1, b"b", &[]));

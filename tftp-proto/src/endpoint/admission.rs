@@ -9,7 +9,9 @@ use super::demux::Network;
 
 /// What the endpoints of one server share: limits on what they take on together, and the names of their transfers.
 ///
-/// At a limit a request is dropped in silence: boot ROMs give up on an ERROR but repeat an unanswered request.
+/// At a limit the oldest transfer of the same endpoint goes whose peer has never answered: one of all, or one that was sent
+/// an answer of the network that has its share. If there is none, the request is dropped in silence: boot ROMs give up on an
+/// ERROR but repeat an unanswered request.
 #[derive(Debug)]
 pub struct Admission {
     limits: Limits,

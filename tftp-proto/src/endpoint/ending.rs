@@ -53,6 +53,7 @@ impl Endpoint {
         }
         match &entry.side {
             Side::Server { group } => {
+                self.arrivals.remove(entry);
                 self.servers.end(*group, peer, entry.socket, index);
                 self.config.admission.release_transfer(Network::new(peer));
             }

@@ -153,6 +153,7 @@ impl Endpoint {
             Direction::Write => Transfer::serve_write(now, granted, timing, seed),
         };
         entry.phase = Phase::Active(Box::new(transfer));
+        self.arrivals.answer(entry);
         self.established(now, index, &parameters);
     }
 
@@ -178,7 +179,7 @@ impl Endpoint {
         if matches!(entry.phase, Phase::Opening) {
             if failure.kind == FailureKind::Exhausted {
                 // As at any other limit: silence, for the client will ask again, and room for when it does.
-                self.evict(now);
+                self.evict(now, None);
             } else {
                 let (code, message) = failure.told();
                 self.replies.push_back(Reply {

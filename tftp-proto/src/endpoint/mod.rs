@@ -6,6 +6,7 @@
 
 mod action;
 mod admission;
+mod arrivals;
 mod client;
 mod command;
 mod config;
@@ -46,6 +47,7 @@ pub use event::{Event, Outcome, RefusedReason, Report, Role};
 
 use crate::wire::{Packet, Repr};
 use crate::{Instant, Rng};
+use arrivals::Arrivals;
 use crowd::Crowd;
 use demux::{Pools, Servers};
 use entry::{Entry, Phase};
@@ -71,8 +73,7 @@ pub struct Endpoint {
     servers: Servers,
     /// The transfer that a client socket is used for.
     clients: BTreeMap<SocketId, usize>,
-    /// Server transfers in the order of their requests, for eviction of those whose peer never answered.
-    arrivals: VecDeque<TransferId>,
+    arrivals: Arrivals,
     tombstones: Tombstones,
     timers: Timers,
     paths: Paths,
@@ -108,7 +109,7 @@ impl Endpoint {
             closing: 0,
             servers: Servers::default(),
             clients: BTreeMap::new(),
-            arrivals: VecDeque::new(),
+            arrivals: Arrivals::default(),
             tombstones: Tombstones::default(),
             timers: Timers::default(),
             paths: Paths::default(),

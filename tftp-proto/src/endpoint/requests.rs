@@ -13,7 +13,7 @@ use super::event::{Event, Outcome, RefusedReason, Report, Role};
 use super::recognise::{Known, recognise};
 use super::timers::Timer;
 use super::tombstones::Answer;
-use super::{Endpoint, SocketId};
+use super::{Endpoint, SocketId, TransferId};
 use crate::wire::{self, Direction, ErrorCode, Mode, Packet, ParseError};
 use crate::{Instant, Stats};
 
@@ -162,7 +162,7 @@ impl Endpoint {
         self.reply(meta, Answer::Error(code, message));
         let generation = self.config.admission.next_generation();
         self.events.push_back(Event::Finished(Box::new(Report {
-            id: super::TransferId { index: u32::MAX, generation },
+            id: TransferId { index: u32::MAX, generation },
             role: Role::Server,
             direction: request.direction,
             peer: meta.peer,
@@ -178,7 +178,8 @@ impl Endpoint {
         Err(Ignored::Refused)
     }
 
-    /// Takes a place for a new transfer, at the cost of the oldest one whose peer never answered if there is none.
+    /// Takes a place for a new transfer. If there is none, then at the cost of the oldest one whose peer never answered: of
+    /// its own network, if that one has no more.
     fn admit(&mut self, now: Instant, peer: PeerKey) -> bool {
         let network = Network::new(peer);
         let limits = self.config.admission.limits();
@@ -190,26 +191,15 @@ impl Endpoint {
             return false;
         }
         let mut taken = self.config.admission.take_transfer(network);
-        if taken == Err(Full::Everybody) && self.evict(now) {
+        if let Err(full) = taken
+            && self.evict(now, (full == Full::Network).then_some(network))
+        {
             taken = self.config.admission.take_transfer(network);
         }
         if taken.is_err() {
             self.config.admission.release_opening();
         }
         taken.is_ok()
-    }
-
-    /// Forgets the oldest transfer whose peer has not answered, and whose place is free at once.
-    pub(super) fn evict(&mut self, now: Instant) -> bool {
-        while let Some(id) = self.arrivals.pop_front() {
-            let Some(entry) = self.entry(id) else { continue };
-            if entry.is_proved() || matches!(entry.phase, Phase::Closing) {
-                continue;
-            }
-            self.conclude(now, id.index as usize, Outcome::TimedOut);
-            return true;
-        }
-        false
     }
 
     /// Starts a transfer: storage opens the file first, and nothing is sent before that.
@@ -251,13 +241,11 @@ impl Endpoint {
         self.servers.insert(group, peer, index);
         if let Some(entry) = self.table.get_mut(index) {
             entry.storage.due = Some(entry.open_job(size));
-            self.arrivals.push_back(entry.id);
+            self.arrivals.push(entry.id);
         }
-        // The queue holds every arrival once; those long gone are cleared when they outnumber the living.
-        if self.arrivals.len() > 64 + 2 * self.table.len() {
-            let table = &self.table;
-            self.arrivals.retain(|id| table.get(id.index as usize).is_some_and(|entry| entry.id == *id));
-        }
+        let table = &self.table;
+        let is_alive = |id: TransferId| table.get(id.index as usize).is_some_and(|entry| entry.id == id);
+        self.arrivals.retain_if_many(table.len(), is_alive);
         self.make_ready(index);
     }
 

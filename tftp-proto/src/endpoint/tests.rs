@@ -71,7 +71,7 @@ fn hosts_that_came_and_went_leave_nothing_behind() {
     for host in 1..=500 {
         server.request(host);
     }
-    assert_eq!(server.endpoint.arrivals.len(), 500);
+    assert_eq!(server.endpoint.arrivals.len(), (500, 0));
     server.answer(&not_found());
     for host in 1000..5000 {
         server.request(host);
@@ -82,7 +82,20 @@ fn hosts_that_came_and_went_leave_nothing_behind() {
     let Endpoint { table, servers, arrivals, ready, replies, events, timers, .. } = &server.endpoint;
     assert_eq!((table.len(), servers.len()), (0, 0));
     assert_eq!((ready.len(), replies.len(), events.len(), timers.next()), (0, 0, 0, None));
-    assert!(arrivals.len() < 70, "{}", arrivals.len());
+    assert!(arrivals.len().0 < 70, "{:?}", arrivals.len());
+}
+
+#[test]
+fn those_who_were_answered_are_known_by_their_network_until_they_end() {
+    let mut server = Server::new(Limits::default());
+    for host in 1..=500 {
+        server.request(host);
+    }
+    server.answer(&JobResult::Opened { size: None });
+    assert_eq!(server.endpoint.arrivals.len().1, 500);
+    server.endpoint.shutdown(START, super::Shutdown::Immediate);
+    server.drain();
+    assert_eq!(server.endpoint.arrivals.len().1, 0);
 }
 
 #[test]
