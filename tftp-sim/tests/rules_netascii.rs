@@ -101,6 +101,19 @@ fn tsize_is_left_out_of_a_netascii_read_and_echoed_for_a_write() {
 }
 
 #[test]
+fn storage_never_hears_of_the_tsize_of_a_netascii_write() {
+    for (mode, told) in [("octet", Some(1 << 40)), ("netascii", None)] {
+        let mut bench = Bench::server();
+        let request = |name| wrq(name, mode, &[("tsize", "1099511627776")]);
+        bench.request(PEER, request("f"));
+        // It meets a writer that yields, and opens the file once more.
+        bench.request(OTHER, request("f"));
+        let sizes = bench.store().opens().map(|open| open.size).collect::<Vec<_>>();
+        assert_eq!(sizes, [told; 3], "{mode}");
+    }
+}
+
+#[test]
 fn a_file_whose_encoded_form_is_an_exact_multiple_ends_with_an_empty_block() {
     let local = vec![b'\n'; 256];
     let wire = content::to_netascii(&local);

@@ -132,7 +132,7 @@ pub struct OpenRequest {
     pub peer: SocketAddr,
     /// Which of our addresses was asked.
     pub local_ip: Option<IpAddr>,
-    /// The size that a writer announced, in bytes: a hint.
+    /// The size that a writer announced, in bytes: a hint. None in netascii, where it counts others than those of the file.
     pub size: Option<u64>,
 }
 

@@ -63,6 +63,14 @@ pub(super) struct Request {
     pub(super) options: Options,
 }
 
+impl Request {
+    /// The size that a writer announced, in bytes of the file. In netascii it counts others: those on the wire, or those of
+    /// a system that ends lines in another way.
+    pub(super) fn announced_size(&self) -> Option<u64> {
+        self.options.transfer_size.filter(|_| self.direction == Direction::Write && self.mode == Mode::Octet)
+    }
+}
+
 #[derive(Debug)]
 pub(super) enum Side {
     Server {
@@ -183,13 +191,13 @@ impl Entry {
         }
     }
 
-    pub(super) fn open_job(&self, size: Option<u64>) -> Job {
+    pub(super) fn open_job(&self) -> Job {
         let request = OpenRequest {
             filename: self.request.filename.clone(),
             mode: self.request.mode,
             peer: self.peer,
             local_ip: self.local_ip,
-            size,
+            size: self.request.announced_size(),
         };
         match self.request.direction {
             Direction::Read => Job::OpenRead(request),

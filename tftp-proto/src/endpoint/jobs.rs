@@ -202,7 +202,6 @@ impl Endpoint {
         if owner == id {
             return false;
         }
-        let size = newcomer.request.options.transfer_size;
         let owner_index = owner.index as usize;
         let Some(holder) = self.table.get_mut(owner_index).filter(|entry| entry.id == owner) else {
             // It let go while this answer was on its way: ask once more. A writer of another endpoint stays.
@@ -210,7 +209,7 @@ impl Endpoint {
             if core::mem::replace(&mut newcomer.storage.reopened, true) {
                 return false;
             }
-            newcomer.storage.due = Some(newcomer.open_job(size));
+            newcomer.storage.due = Some(newcomer.open_job());
             return true;
         };
         let yields = match &holder.phase {
@@ -267,7 +266,7 @@ impl Endpoint {
                 continue;
             };
             // As long as it waits it has nothing else to do.
-            waiting.storage.due = Some(waiting.open_job(waiting.request.options.transfer_size));
+            waiting.storage.due = Some(waiting.open_job());
             self.make_ready(waiter.index as usize);
         }
     }

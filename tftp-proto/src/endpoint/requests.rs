@@ -14,7 +14,7 @@ use super::recognise::{Known, recognise};
 use super::timers::Timer;
 use super::tombstones::Answer;
 use super::{Endpoint, SocketId, TransferId};
-use crate::wire::{self, Direction, ErrorCode, Mode, Packet, ParseError};
+use crate::wire::{self, ErrorCode, Mode, Packet, ParseError};
 use crate::{Instant, Stats};
 
 /// A transfer heard of within this time is not replaced by a copy of its own request.
@@ -140,11 +140,10 @@ impl Endpoint {
 
     /// Requests that need no storage to be refused.
     fn refuse_at_once(&mut self, meta: &Meta, request: &Request) -> Result<(), Ignored> {
-        let size = request.options.transfer_size.filter(|_| request.mode == Mode::Octet);
         //= rfc2349#transfer-size-option-specification
         //# If the file is too large for the server to handle, it may abort the transfer with an Error packet (error
         //# code 3).
-        let too_large = request.direction == Direction::Write && size.is_some_and(|size| size > self.config.max_upload);
+        let too_large = request.announced_size().is_some_and(|size| size > self.config.max_upload);
         //= rfc1123#section-4.2.2.1
         //# no mail
         let (code, message, reason) = if request.mode == Mode::Mail {
@@ -214,7 +213,6 @@ impl Endpoint {
     ) {
         let peer = PeerKey::new(meta.peer);
         self.tombstones.remove(socket, peer);
-        let size = request.options.transfer_size.filter(|_| request.direction == Direction::Write);
         let index = self.insert(|id| Entry {
             id,
             side: Side::Server { group },
@@ -240,7 +238,7 @@ impl Endpoint {
         });
         self.servers.insert(group, peer, index);
         if let Some(entry) = self.table.get_mut(index) {
-            entry.storage.due = Some(entry.open_job(size));
+            entry.storage.due = Some(entry.open_job());
             self.arrivals.push(entry.id);
         }
         let table = &self.table;
