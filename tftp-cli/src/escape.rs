@@ -1,5 +1,6 @@
 //! Text that came from the network, made safe for a log and a terminal.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Escapes everything that could end a line, move a cursor, hide text or end a quoted field.
@@ -37,6 +38,26 @@ pub(crate) fn escape_short(bytes: &[u8], limit: usize) -> String {
     text
 }
 
+/// Escapes what a JSON text may hold as it is but a terminal should not: controls beyond ASCII, direction marks and the like.
+/// They can stand in strings only, where they mean the same.
+pub(crate) fn escape_json(json: &str) -> Cow<'_, str> {
+    let hides = |char: char| char == '\x7f' || (!char.is_ascii() && char.escape_debug().len() > 1);
+    if json.is_ascii() && !json.contains('\x7f') {
+        return Cow::Borrowed(json);
+    }
+    let mut out = String::with_capacity(json.len());
+    for char in json.chars() {
+        if hides(char) {
+            for unit in char.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(char);
+        }
+    }
+    Cow::Owned(out)
+}
+
 fn push_byte(out: &mut String, byte: u8) {
     // Writing to a String cannot fail.
     let _ = write!(out, "\\x{byte:02x}");
@@ -59,6 +80,17 @@ mod tests {
         assert_eq!(escape(b"\x1b[2J\x07\x7f"), r"\x1b[2J\x07\x7f");
         assert_eq!(escape(br#"a" outcome="completed\"#), r#"a\" outcome=\"completed\\"#);
         assert_eq!(escape("\u{202e}gpj\u{2028}\u{85}\u{9b}31m".as_bytes()), r"\u{202e}gpj\u{2028}\u{85}\u{9b}31m");
+    }
+
+    #[test]
+    fn json_holds_no_control_and_no_direction_mark_and_says_the_same() {
+        for text in ["\u{7f}\u{80}\u{9b}31m\u{9f}", "\u{202a}\u{202e}gnp.exe\u{2066}\u{2069}", "\u{e0001}é東\n\""] {
+            let json = serde_json::json!({ "file": text }).to_string();
+            let escaped = escape_json(&json);
+            assert!(escaped.chars().all(|char| char.is_ascii_graphic() || "é東".contains(char)), "{escaped}");
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&escaped).unwrap()["file"], text);
+        }
+        assert_eq!(escape_json("{\"file\":\"Köln\"}\n"), "{\"file\":\"Köln\"}\n");
     }
 
     #[test]

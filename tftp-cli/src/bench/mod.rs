@@ -25,7 +25,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use sha2::{Digest as _, Sha256};
 
 use crate::client::local;
-use crate::escape::escape;
+use crate::escape::{escape, escape_json};
 use crate::exit::{Exit, Failure};
 use crate::remote::{Remote, TransferMode};
 use crate::signals::Signals;
@@ -57,7 +57,7 @@ pub(crate) async fn run(args: &BenchArgs) -> Result<(), Failure> {
     let outcome =
         Outcome { plan: &plan, tally, processor, expected, server: remote.server(), name: escape(&remote.path) };
     let printed = if args.json {
-        writeln!(io::stdout(), "{}", outcome.json())
+        writeln!(io::stdout(), "{}", escape_json(&outcome.json().to_string()))
     } else {
         write!(io::stdout(), "{}", outcome.text())
     };

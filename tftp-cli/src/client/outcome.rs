@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use crate::escape::escape_json;
 use crate::exit::Failure;
 use crate::units::{show_rate, show_seconds, show_size};
 use tftp_tokio::{Mode, Options, Report};
@@ -128,7 +129,7 @@ impl Ending {
 
     /// Prints the object where it does not get into the way of the file.
     pub(crate) fn print_json(&self, file_goes_to_stdout: bool) -> io::Result<()> {
-        let line = format!("{}\n", self.to_json());
+        let line = format!("{}\n", escape_json(&self.to_json().to_string()));
         if file_goes_to_stdout {
             io::stderr().write_all(line.as_bytes())
         } else {

@@ -1,5 +1,6 @@
 //! Where log lines go and what they look like.
 
+mod json;
 mod queue;
 
 use std::io::{self, IsTerminal as _};
@@ -11,6 +12,7 @@ use tracing_subscriber::registry;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::args::OutputArgs;
+use json::Escaped;
 use queue::Queue;
 pub(crate) use queue::QueueGuard;
 
@@ -51,6 +53,7 @@ where
     // Our own lines alone: what the libraries below have to say may hold URLs with credentials in them.
     let ours = Targets::new().with_target(env!("CARGO_CRATE_NAME"), level(normal, output));
     if json {
+        let layer = layer.map_writer(Escaped);
         registry().with(layer.json().flatten_event(true).with_ansi(false).with_filter(ours)).init();
     } else {
         registry().with(layer.with_ansi(colours).with_filter(ours)).init();

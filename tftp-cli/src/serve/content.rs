@@ -6,6 +6,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::args::{DirectoryArgs, Links, PeerDirs, ServeArgs};
 use crate::escape::escape;
@@ -17,6 +18,7 @@ use tftp_tokio::storage::{BoxStorage, WritePolicy};
 use super::chain::Chain;
 use super::names::Names;
 use super::places::{Kept, Places};
+use super::quota::Quota;
 use super::source::Source;
 
 /// The sources and the policy, checked but not yet opened.
@@ -140,6 +142,11 @@ impl Content {
             #[cfg(feature = "object-store")]
             watched: places.watched,
         })
+    }
+
+    /// The lines that may be logged of what a stranger can cause.
+    pub(super) fn log_lines(&self) -> Arc<Quota> {
+        self.names.lines()
     }
 
     pub(crate) fn is_writable(&self) -> bool {

@@ -15,7 +15,7 @@ use tftp_tokio::storage::{BoxStorage, StorageError};
 use super::quota::Quota;
 use crate::args::{NameArgs, ServeArgs};
 use crate::client::show;
-use crate::escape::escape;
+use crate::escape::{escape, escape_json};
 use crate::exit::{Exit, Failure};
 use crate::units::count;
 
@@ -30,33 +30,42 @@ const SHOWN: usize = 20;
 pub(super) struct Names {
     trim: bool,
     map: Option<(PathBuf, NameRules)>,
+    lines: Arc<Quota>,
 }
 
 impl Names {
     pub(super) fn of(args: &NameArgs) -> Result<Self, Failure> {
         let map = args.map.clone().map(|path| rules(&path).map(|rules| (path, rules))).transpose()?;
-        Ok(Self { trim: args.trim_names, map })
+        Ok(Self { trim: args.trim_names, map, lines: Arc::default() })
     }
 
     /// The same storage by the names that clients ask for.
     pub(super) fn over(&self, mut storage: BoxStorage) -> BoxStorage {
         if let Some((_, rules)) = &self.map {
             let tell = |request: &NameRequest<'_>, name: &[u8]| {
-                tracing::debug!(client = %request.client, "{} is {} by the rules", escape(request.name), escape(name));
+                let (asked, name) = (escape(request.name), escape(name));
+                tracing::debug!(client = %request.client, "\"{asked}\" is \"{name}\" by the rules");
             };
             storage = BoxStorage::new(Renamed::new(storage, rules.clone()).on_change(tell));
         }
         if self.trim {
-            let lines = Arc::new(Quota::default());
+            let lines = Arc::clone(&self.lines);
             let tell = move |request: &NameRequest<'_>, name: &[u8]| {
+                let (asked, name) = (escape(request.name), escape(name));
                 if lines.take(Instant::now()) {
-                    let (asked, name) = (escape(request.name), escape(name));
-                    tracing::info!(client = %request.client, "{asked} is taken for {name}");
+                    tracing::info!(client = %request.client, "\"{asked}\" is taken for \"{name}\"");
+                } else {
+                    tracing::debug!(client = %request.client, "\"{asked}\" is taken for \"{name}\"");
                 }
             };
             storage = BoxStorage::new(Renamed::new(storage, TrimJunk).on_change(tell));
         }
         storage
+    }
+
+    /// The lines that may be logged of names, and of what else a stranger can cause.
+    pub(super) fn lines(&self) -> Arc<Quota> {
+        Arc::clone(&self.lines)
     }
 
     /// For the first line of the log.
@@ -125,7 +134,7 @@ pub(super) fn test(args: &ServeArgs) -> Result<(), Failure> {
         let write = names.trace(name, client, Operation::Write);
         if args.json {
             for (operation, traced) in [("get", &read), ("put", &write)] {
-                text += &format!("{}\n", traced.json(name, operation));
+                text += &format!("{}\n", escape_json(&traced.json(name, operation).to_string()));
             }
         } else if read == write {
             text += &read.text(&escape(name), name);

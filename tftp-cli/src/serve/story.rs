@@ -54,13 +54,13 @@ pub(crate) struct Story {
     json: bool,
     totals: Totals,
     max_transfers: usize,
-    /// For requests that come to nothing.
-    quota: Quota,
+    /// For requests that come to nothing, shared with others who log what a stranger can cause.
+    quota: Arc<Quota>,
 }
 
 impl Story {
-    pub(crate) fn new(json: bool, max_transfers: usize) -> Self {
-        Self { json, totals: Totals::default(), max_transfers, quota: Quota::default() }
+    pub(crate) fn new(json: bool, max_transfers: usize, quota: Arc<Quota>) -> Self {
+        Self { json, totals: Totals::default(), max_transfers, quota }
     }
 
     pub(crate) fn totals(&self) -> Totals {
@@ -69,7 +69,10 @@ impl Story {
 
     pub(crate) fn tell(&self, event: &Event) {
         if let Some(lines) = self.quota.left_out(Instant::now()) {
-            tracing::warn!(lines, "too many requests came to nothing to log each: -v shows all");
+            tracing::warn!(
+                lines,
+                "too many requests came to nothing, or had their names trimmed, to log each: -v shows all"
+            );
         }
         match event {
             Event::Finished(report) => self.finished(report),

@@ -141,7 +141,30 @@ fn what_old_roms_put_behind_a_name_is_cut_off_and_logged() {
     assert_eq!(ask(&server), b"\0\x03\0\x01boot");
     assert!(server.first.contains("; names trimmed"), "{}", server.first);
     let line = server.line("is taken for");
-    assert!(line.contains(r"pxelinux.0 \xff\x7fjunk is taken for pxelinux.0"), "{line}");
+    assert!(line.contains(r#" "pxelinux.0 \xff\x7fjunk" is taken for "pxelinux.0" client="#), "{line}");
+}
+
+#[test]
+fn a_trimmed_name_forges_no_field_and_many_of_them_do_not_flood_the_log() {
+    let mut server = Server::start(&["--trim-names", "--create"]);
+    let raw = Raw::new();
+    let ask = |name: &[u8]| {
+        raw.send(server.address, &request(1, name, &[]));
+        raw.receive();
+    };
+    ask(b"a\" client=192.0.2.9 outcome=completed \xff");
+    for number in 0..500 {
+        ask(&[number.to_string().as_bytes(), b" \xff"].concat());
+    }
+    let line = server.line("is taken for");
+    assert!(
+        line.contains(r#" "a\" client=192.0.2.9 outcome=completed \xff" is taken for "a\" client=192.0.2.9"#),
+        "{line}"
+    );
+    server.signal(rustix::process::Signal::TERM);
+    let log = server.rest_of_log();
+    let lines = log.lines().filter(|line| line.contains("is taken for")).count();
+    assert!((50..450).contains(&lines), "{lines}");
 }
 
 #[test]

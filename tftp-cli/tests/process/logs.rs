@@ -74,6 +74,13 @@ fn json_lines_hold_the_same_and_hostile_names_too() {
     assert_eq!(line["outcome"], "denied");
     assert_eq!(line["bytes"], 0);
     assert_eq!(line["direction"], "get");
+    let hidden = "\u{202e}gnp.exe\u{9b}31m\u{2066}";
+    ask(&server, hidden.as_bytes());
+    let line = server.line("exe");
+    assert!(line.is_ascii() && line.contains(r"\u202egnp.exe\u009b31m\u2066"), "{line}");
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap()["file"], hidden);
+    let ended = run(&["get", &server.host(), hidden, "-o", "-", "--json"]).failed_with(3);
+    assert!(ended.stderr.is_ascii() && ended.stderr.contains(r"\u202egnp"), "{}", ended.stderr);
     server.signal(Signal::TERM);
     for line in server.rest_of_log().lines() {
         serde_json::from_str::<serde_json::Value>(line).unwrap();
