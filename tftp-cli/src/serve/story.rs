@@ -1,14 +1,17 @@
 //! One log line for each transfer that ended.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tracing::Level;
 
 use super::quota::Quota;
 use crate::escape::{escape, escape_short};
-use crate::units::{count, show_size};
+use crate::units::{count, show_seconds, show_size};
 use tftp_tokio::{Direction, ErrorCode, Event, FailureKind, Mode, Options, Outcome, RefusedReason, Report};
+
+/// After which most clients ask again that have negotiated no interval.
+const USUAL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What a server did since it started. Clones share the numbers.
 #[derive(Debug, Clone, Default)]
@@ -90,7 +93,8 @@ impl Story {
     }
 
     fn finished(&self, report: &Report) {
-        let verdict = Verdict::of(&report.outcome, report.direction);
+        let timeout = report.parameters.and_then(|parameters| parameters.timeout);
+        let verdict = Verdict::of(&report.outcome, report.direction).after_commit(report.commit_time, timeout);
         self.totals.update(|numbers| match verdict.class {
             Class::Done if report.direction == Direction::Read => {
                 numbers.downloads += 1;
@@ -160,7 +164,7 @@ impl Story {
     }
 }
 
-fn rounded(duration: std::time::Duration) -> f64 {
+fn rounded(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
@@ -241,6 +245,19 @@ impl Verdict {
         };
         Self { level, message, outcome: name, class, reason }
     }
+
+    /// A file that was kept, but so slowly that its client asked again meanwhile, or gave up.
+    fn after_commit(self, commit: Option<Duration>, timeout: Option<Duration>) -> Self {
+        let interval = timeout.unwrap_or(USUAL_INTERVAL);
+        match commit.filter(|commit| self.class == Class::Done && *commit > interval) {
+            Some(commit) => {
+                let (took, waits) = (show_seconds(commit), show_seconds(interval));
+                let reason = format!("storage took {took} to keep it, and the client may wait no longer than {waits}");
+                Self { level: Level::WARN, reason: Some(reason), ..self }
+            }
+            None => self,
+        }
+    }
 }
 
 fn refusal(reason: RefusedReason) -> String {
@@ -285,6 +302,24 @@ mod tests {
         assert_eq!(Verdict::of(&Outcome::Completed, Direction::Read).message, "sent");
         assert_eq!(Verdict::of(&Outcome::Completed, Direction::Write).message, "received");
         assert_eq!(verdict(&Outcome::DeliveredUnconfirmed).class, Class::Done);
+    }
+
+    #[test]
+    fn a_commit_that_outlasts_the_clients_interval_is_a_warning() {
+        let level = |outcome: &Outcome, commit, timeout| {
+            let commit = Some(Duration::from_millis(commit));
+            Verdict::of(outcome, Direction::Write).after_commit(commit, timeout).level
+        };
+        let asked = Some(Duration::from_secs(1));
+        assert_eq!(level(&Outcome::Completed, 1_000, asked), Level::INFO);
+        assert_eq!(level(&Outcome::Completed, 1_001, asked), Level::WARN);
+        assert_eq!(level(&Outcome::Completed, 5_000, None), Level::INFO);
+        assert_eq!(level(&Outcome::Completed, 5_001, None), Level::WARN);
+        assert_eq!(level(&failed(FailureKind::Other, ErrorCode::NotDefined), 9_000, None), Level::ERROR);
+        let slow = Verdict::of(&Outcome::Completed, Direction::Write).after_commit(Some(Duration::from_secs(7)), asked);
+        assert_eq!((slow.message, slow.outcome), ("received", "completed"), "it is kept all the same");
+        let reason = "storage took 7.000 s to keep it, and the client may wait no longer than 1.000 s";
+        assert_eq!(slow.reason.as_deref(), Some(reason));
     }
 
     #[test]
