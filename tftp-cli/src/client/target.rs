@@ -8,6 +8,9 @@ use crate::escape::escape;
 use crate::exit::{Exit, Failure};
 use crate::remote::Remote;
 
+/// Symbolic links that are followed one after the other, as Linux does.
+const MAX_LINKS: u32 = 40;
+
 /// The target of a download, open for writing. Dropping it without [`commit`](Self::commit) leaves nothing behind.
 #[derive(Debug)]
 pub(crate) enum Target {
@@ -48,8 +51,8 @@ impl Target {
     }
 
     fn open_path(path: &Path) -> io::Result<Self> {
-        // A symbolic link stays one: what it points to is replaced.
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        // A symbolic link stays one: what it points to is replaced, or made.
+        let path = resolve(path)?;
         let mut permissions = None;
         match fs::metadata(&path) {
             Ok(metadata) if metadata.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
@@ -210,6 +213,21 @@ mod linux {
     }
 }
 
+/// Where a path leads, also if nothing is there yet.
+fn resolve(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        if let Ok(path) = fs::canonicalize(&path) {
+            return Ok(path);
+        }
+        match fs::read_link(&path) {
+            Ok(target) => path = directory(&path).join(target),
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(io::Error::other("too many symbolic links"))
+}
+
 fn directory(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
@@ -296,6 +314,29 @@ mod tests {
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(names(directory.path()).len(), 2);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_a_file_that_is_not_there_yet_stays_a_link() {
+        use std::os::unix::fs::symlink;
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::create_dir(at("images")).unwrap();
+        symlink("images/new", at("second")).unwrap();
+        symlink(at("second"), at("first")).unwrap();
+        let target = Target::open(Some(&at("first")), &remote("a")).unwrap();
+        write(&target, b"bytes");
+        target.commit().unwrap();
+        assert_eq!(fs::read(at("images/new")).unwrap(), b"bytes");
+        for link in ["first", "second"] {
+            assert!(fs::symlink_metadata(at(link)).unwrap().is_symlink(), "{link}");
+        }
+        symlink("missing/new", at("nowhere")).unwrap();
+        assert_eq!(Target::open(Some(&at("nowhere")), &remote("a")).unwrap_err().exit, Exit::LocalIo);
+        symlink("ring", at("ring")).unwrap();
+        let failure = Target::open(Some(&at("ring")), &remote("a")).unwrap_err();
+        assert!(failure.message.ends_with("too many symbolic links"), "{}", failure.message);
     }
 
     #[cfg(unix)]
