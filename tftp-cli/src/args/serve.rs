@@ -126,7 +126,8 @@ pub(crate) struct NetworkArgs {
     /// Answer from the listening port itself
     #[arg(long, env = "TFTP_SINGLE_PORT", value_parser = flag(), conflicts_with = "port_range")]
     pub(crate) single_port: bool,
-    /// Threads that serve; Linux spreads the clients over them. One is enough for most networks
+    /// Threads that serve; Linux spreads the clients over them. One is enough for most networks. With more, an upload
+    /// that fell silent makes way for another of its name only on its own thread
     #[arg(long, value_name = "N", env = "TFTP_THREADS", default_value_t = 1,
         value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=256))]
     pub(crate) threads: usize,
