@@ -246,7 +246,8 @@ fn where_a_network_has_its_share_the_oldest_of_its_own_gives_way() {
         bench.world.run_for(Duration::from_millis(1));
     }
     bench.request(peer(4), rrq("f", "octet", &[]));
-    assert_eq!(bench.reports().iter().map(|report| report.peer).collect::<Vec<_>>(), [peer(1)]);
+    let ended = bench.reports().iter().map(|report| (report.peer, report.outcome.clone())).collect::<Vec<_>>();
+    assert_eq!(ended, [(peer(1), Outcome::Evicted)]);
 }
 
 #[test]

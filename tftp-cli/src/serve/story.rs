@@ -241,6 +241,10 @@ impl Verdict {
                 (Level::INFO, "replaced by a new request of the same client", "replaced", Failed, None)
             }
             Outcome::Yielded => (Level::WARN, "ended: another client took over the upload", "yielded", Failed, None),
+            Outcome::Evicted => {
+                let reason = "it never answered, and its place was needed";
+                (Level::WARN, "gave up", "evicted", Failed, Some(reason.into()))
+            }
             _ => (Level::WARN, "ended", "other", Failed, Some(escape(format!("{outcome:?}").as_bytes()))),
         };
         Self { level, message, outcome: name, class, reason }

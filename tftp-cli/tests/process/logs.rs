@@ -149,6 +149,19 @@ fn saturation_is_told_in_summary() {
 }
 
 #[test]
+fn who_has_to_make_room_is_not_said_to_be_silent() {
+    let mut server = Server::start(&["--max-transfers", "1"]);
+    for name in [b"a", b"b"] {
+        let raw = Raw::new();
+        raw.send(server.address, &request(2, name, &[]));
+        assert_eq!(raw.receive().0, ack(0));
+    }
+    let line = server.line(r#"file="a""#);
+    let reason = r#"outcome=evicted reason="it never answered, and its place was needed""#;
+    assert!(line.contains("WARN gave up client=") && line.ends_with(reason), "{line}");
+}
+
+#[test]
 fn no_path_of_the_server_reaches_a_client() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(&[text(directory.path())]);

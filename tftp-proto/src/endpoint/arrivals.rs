@@ -65,7 +65,7 @@ impl Endpoint {
             if entry.is_proved() || matches!(entry.phase, Phase::Closing) {
                 continue;
             }
-            self.conclude(now, id.index as usize, Outcome::TimedOut);
+            self.conclude(now, id.index as usize, Outcome::Evicted);
             return true;
         }
         false

@@ -44,6 +44,7 @@ impl fmt::Display for Outcome {
                 write!(f, "the peer ended it with error {} ({code}): {}", code.to_wire(), message.escape_ascii())
             }
             Self::TimedOut => f.write_str("the peer fell silent"),
+            Self::Evicted => f.write_str("it never answered, and its place was needed"),
             Self::Refused { code, reason } => write!(f, "refused with error {}: {reason}", code.to_wire()),
             Self::StorageFailed { code, detail, .. } => {
                 write!(f, "storage failed, error {}: {}", code.to_wire(), detail.escape_debug())

@@ -114,6 +114,8 @@ pub enum Outcome {
     Replaced,
     /// Another client took over the file this one was writing but had fallen silent on.
     Yielded,
+    /// It was given up to make room for another request: its peer had never answered.
+    Evicted,
 }
 
 impl Outcome {

@@ -112,7 +112,7 @@ fn the_oldest_unproved_transfer_gives_way_however_many_have_come_and_gone_since(
     server.ended.clear();
     server.request(3);
     let ended = server.ended.iter().map(|report| (report.peer.ip(), report.outcome.clone())).collect::<Vec<_>>();
-    assert_eq!(ended, [(Ipv4Addr::new(10, 0, 0, 1).into(), Outcome::TimedOut)]);
+    assert_eq!(ended, [(Ipv4Addr::new(10, 0, 0, 1).into(), Outcome::Evicted)]);
 }
 
 #[test]
