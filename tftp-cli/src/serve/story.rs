@@ -8,6 +8,7 @@ use tracing::Level;
 use super::quota::Quota;
 use crate::escape::{escape, escape_short};
 use crate::units::{count, show_seconds, show_size};
+use tftp_proto::transfer::Abandoned;
 use tftp_tokio::{Direction, ErrorCode, Event, FailureKind, Mode, Options, Outcome, RefusedReason, Report};
 
 /// After which most clients ask again that have negotiated no interval.
@@ -269,7 +270,9 @@ fn refusal(reason: RefusedReason) -> String {
         RefusedReason::MailMode => "mail mode is obsolete".into(),
         RefusedReason::EmptyName => "the request names no file".into(),
         RefusedReason::TooLarge => "larger than --max-upload allows".into(),
-        RefusedReason::Illegal(_) => "the client broke the protocol".into(),
+        RefusedReason::Illegal(Abandoned::BlockTooLong) => {
+            "the client broke the protocol: block longer than the block size".into()
+        }
         reason => format!("{reason:?}"),
     }
 }

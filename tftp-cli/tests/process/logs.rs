@@ -162,6 +162,18 @@ fn who_has_to_make_room_is_not_said_to_be_silent() {
 }
 
 #[test]
+fn who_breaks_the_protocol_is_logged_with_what_it_was_told() {
+    let mut server = Server::start(&[]);
+    let raw = Raw::new();
+    raw.send(server.address, &request(2, b"a", &[]));
+    let (_, from) = raw.receive_opcode(4);
+    raw.send(from, &data(1, &[7; 513]));
+    let told = raw.receive_opcode(5).0;
+    let told = std::str::from_utf8(&told[4..]).unwrap().trim_end_matches('\0');
+    assert!(server.line("outcome=refused").contains(told), "{told}");
+}
+
+#[test]
 fn no_path_of_the_server_reaches_a_client() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(&[text(directory.path())]);
