@@ -18,6 +18,9 @@ pub(crate) fn explain(error: &ClientError, direction: Direction, remote: &Remote
         ClientError::Resolve { .. } | ClientError::Io(_) => Failure::new(Exit::Network, format!("{remote}: {error}")),
         ClientError::Refused { code, report, .. } => refused(*code, report, direction, remote),
         ClientError::TimedOut(report) => timed_out(report, remote, asked),
+        ClientError::Protocol { reason: RefusedReason::TooLarge, report } if announces_nonsense(report) => {
+            Failure::new(Exit::Protocol, format!("{remote}: the server announced more bytes than a file can have"))
+        }
         ClientError::Protocol { reason: RefusedReason::TooLarge, .. } => {
             Failure::new(Exit::Other, format!("{remote}: the file is larger than --max-size allows"))
         }
@@ -33,6 +36,12 @@ pub(crate) fn explain(error: &ClientError, direction: Direction, remote: &Remote
         _ => Failure::new(Exit::Other, format!("{remote}: {error}")),
     };
     Failed { failure, facts: report.map(Facts::of) }
+}
+
+/// Whether a size was announced that no file has, whatever --max-size allows.
+fn announces_nonsense(report: &Report) -> bool {
+    let announced = report.parameters.and_then(|parameters| parameters.transfer_size);
+    announced.is_some_and(|size| i64::try_from(size).is_err())
 }
 
 fn refused(code: ErrorCode, report: &Report, direction: Direction, remote: &Remote) -> Failure {

@@ -63,7 +63,7 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     let raised = system::raise_file_limit();
     system::survive_file_size_limit();
 
-    let story = Story::new(args.json, args.policy.max_transfers, content.log_lines());
+    let story = Story::new(args.json, &args.policy, content.log_lines());
     let totals = story.totals();
     let Some(ready) = open(&content, args, &mut signals).await? else { return Ok(()) };
     let Ready { storage, leftovers, .. } = ready;

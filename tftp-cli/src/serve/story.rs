@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tracing::Level;
 
 use super::quota::Quota;
+use crate::args::PolicyArgs;
 use crate::escape::{escape, escape_short};
 use crate::units::{count, show_seconds, show_size};
 use tftp_proto::transfer::Abandoned;
@@ -56,6 +57,7 @@ impl Totals {
 #[derive(Debug)]
 pub(crate) struct Story {
     json: bool,
+    max_upload: Option<u64>,
     totals: Totals,
     max_transfers: usize,
     /// For requests that come to nothing, shared with others who log what a stranger can cause.
@@ -63,8 +65,9 @@ pub(crate) struct Story {
 }
 
 impl Story {
-    pub(crate) fn new(json: bool, max_transfers: usize, quota: Arc<Quota>) -> Self {
-        Self { json, totals: Totals::default(), max_transfers, quota }
+    pub(crate) fn new(json: bool, policy: &PolicyArgs, quota: Arc<Quota>) -> Self {
+        let PolicyArgs { max_upload, max_transfers, .. } = *policy;
+        Self { json, max_upload, totals: Totals::default(), max_transfers, quota }
     }
 
     pub(crate) fn totals(&self) -> Totals {
@@ -95,7 +98,8 @@ impl Story {
 
     fn finished(&self, report: &Report) {
         let timeout = report.parameters.and_then(|parameters| parameters.timeout);
-        let verdict = Verdict::of(&report.outcome, report.direction).after_commit(report.commit_time, timeout);
+        let verdict =
+            Verdict::of(&report.outcome, report.direction, self.max_upload).after_commit(report.commit_time, timeout);
         self.totals.update(|numbers| match verdict.class {
             Class::Done if report.direction == Direction::Read => {
                 numbers.downloads += 1;
@@ -201,7 +205,7 @@ struct Verdict {
 }
 
 impl Verdict {
-    fn of(outcome: &Outcome, direction: Direction) -> Self {
+    fn of(outcome: &Outcome, direction: Direction, max_upload: Option<u64>) -> Self {
         use Class::{Done, Failed, NotFound, Probe};
         let done = if direction == Direction::Read { "sent" } else { "received" };
         let (level, message, name, class, reason) = match outcome {
@@ -215,7 +219,9 @@ impl Verdict {
                 (Level::INFO, "ended by the client", "client_error", Failed, Some(reason))
             }
             Outcome::TimedOut => (Level::WARN, "gave up", "timeout", Failed, Some("the client fell silent".into())),
-            Outcome::Refused { reason, .. } => (Level::WARN, "refused", "refused", Failed, Some(refusal(*reason))),
+            Outcome::Refused { reason, .. } => {
+                (Level::WARN, "refused", "refused", Failed, Some(refusal(*reason, max_upload)))
+            }
             // An upload meant to be kept: nobody looks for files this way.
             Outcome::StorageFailed { code: ErrorCode::FileNotFound, .. } if direction == Direction::Write => (
                 Level::WARN,
@@ -265,10 +271,11 @@ impl Verdict {
     }
 }
 
-fn refusal(reason: RefusedReason) -> String {
+fn refusal(reason: RefusedReason, max_upload: Option<u64>) -> String {
     match reason {
         RefusedReason::MailMode => "mail mode is obsolete".into(),
         RefusedReason::EmptyName => "the request names no file".into(),
+        RefusedReason::TooLarge if max_upload.is_none() => "it announced more bytes than a file can have".into(),
         RefusedReason::TooLarge => "larger than --max-upload allows".into(),
         RefusedReason::Illegal(Abandoned::BlockTooLong) => {
             "the client broke the protocol: block longer than the block size".into()
@@ -282,7 +289,7 @@ mod tests {
     use super::*;
 
     fn verdict(outcome: &Outcome) -> Verdict {
-        Verdict::of(outcome, Direction::Read)
+        Verdict::of(outcome, Direction::Read, None)
     }
 
     fn failed(kind: FailureKind, code: ErrorCode) -> Outcome {
@@ -300,14 +307,14 @@ mod tests {
     #[test]
     fn an_upload_that_finds_no_place_is_not() {
         let not_found = failed(FailureKind::NotFound, ErrorCode::FileNotFound);
-        let verdict = Verdict::of(&not_found, Direction::Write);
+        let verdict = Verdict::of(&not_found, Direction::Write, None);
         assert_eq!((verdict.level, verdict.class), (Level::WARN, Class::Failed));
     }
 
     #[test]
     fn success_is_named_after_the_direction() {
-        assert_eq!(Verdict::of(&Outcome::Completed, Direction::Read).message, "sent");
-        assert_eq!(Verdict::of(&Outcome::Completed, Direction::Write).message, "received");
+        assert_eq!(Verdict::of(&Outcome::Completed, Direction::Read, None).message, "sent");
+        assert_eq!(Verdict::of(&Outcome::Completed, Direction::Write, None).message, "received");
         assert_eq!(verdict(&Outcome::DeliveredUnconfirmed).class, Class::Done);
     }
 
@@ -315,7 +322,7 @@ mod tests {
     fn a_commit_that_outlasts_the_clients_interval_is_a_warning() {
         let level = |outcome: &Outcome, commit, timeout| {
             let commit = Some(Duration::from_millis(commit));
-            Verdict::of(outcome, Direction::Write).after_commit(commit, timeout).level
+            Verdict::of(outcome, Direction::Write, None).after_commit(commit, timeout).level
         };
         let asked = Some(Duration::from_secs(1));
         assert_eq!(level(&Outcome::Completed, 1_000, asked), Level::INFO);
@@ -323,7 +330,8 @@ mod tests {
         assert_eq!(level(&Outcome::Completed, 5_000, None), Level::INFO);
         assert_eq!(level(&Outcome::Completed, 5_001, None), Level::WARN);
         assert_eq!(level(&failed(FailureKind::Other, ErrorCode::NotDefined), 9_000, None), Level::ERROR);
-        let slow = Verdict::of(&Outcome::Completed, Direction::Write).after_commit(Some(Duration::from_secs(7)), asked);
+        let slow =
+            Verdict::of(&Outcome::Completed, Direction::Write, None).after_commit(Some(Duration::from_secs(7)), asked);
         assert_eq!((slow.message, slow.outcome), ("received", "completed"), "it is kept all the same");
         let reason = "storage took 7.000 s to keep it, and the client may wait no longer than 1.000 s";
         assert_eq!(slow.reason.as_deref(), Some(reason));

@@ -7,7 +7,7 @@ use std::thread;
 
 use rustix::process::Signal;
 
-use super::fake::{Raw, ack, data, error, oack};
+use super::fake::{Raw, ack, data, error, oack, request};
 use super::support::{Server, command, finish, names, run, run_with_input, send_signal, text};
 
 /// Runs a client against a server made by hand. The socket's peer is ours once it has asked.
@@ -172,6 +172,27 @@ fn a_file_above_the_limit_is_given_up() {
         args.extend_from_slice(extra);
         run(&args).failed_with(1).says("larger than --max-size allows");
         assert_empty(directory.path());
+    }
+}
+
+#[test]
+fn a_size_that_no_file_has_is_not_said_to_be_above_a_limit_that_nobody_set() {
+    let ended = against(&["get", "HOST", "a", "-o", "-"], b"", |raw| {
+        let (_, peer) = raw.receive();
+        raw.send(peer, &oack(&["tsize", "18446744073709551616"]));
+        assert_eq!(raw.receive_opcode(5).0[3], 3);
+    });
+    ended.failed_with(7).says("the server announced more bytes than a file can have");
+
+    for (limit, reason) in
+        [(&[][..], "more bytes than a file can have"), (&["--max-upload", "1GB"], "than --max-upload allows")]
+    {
+        let mut server = Server::start(limit);
+        let raw = Raw::new();
+        raw.send(server.address, &request(2, b"a", &["tsize", "9223372036854775808"]));
+        assert_eq!(raw.receive_opcode(5).0[3], 3);
+        let line = server.line("outcome=refused");
+        assert!(line.contains(reason), "{line}");
     }
 }
 
