@@ -4,19 +4,26 @@ use std::net::SocketAddr;
 
 use super::Failed;
 use super::outcome::Facts;
+use crate::args::ClientArgs;
 use crate::escape::escape_short;
 use crate::exit::{Exit, Failure};
 use crate::remote::Remote;
 use crate::units::{show_seconds, show_size};
 use tftp_tokio::{Direction, Error as ClientError, ErrorCode, Outcome, RefusedReason, Report};
 
-/// Sorts an error by whose fault it was.
-pub(crate) fn explain(error: &ClientError, direction: Direction, remote: &Remote, asked: &[SocketAddr]) -> Failed {
+/// Sorts an error by whose fault it was. `asked` are the addresses that got the request.
+pub(crate) fn explain(
+    error: &ClientError,
+    direction: Direction,
+    remote: &Remote,
+    args: &ClientArgs,
+    asked: &[SocketAddr],
+) -> Failed {
     let report = error.report();
     let failure = match error {
         ClientError::Request(_) | ClientError::Address { .. } => Failure::usage(format!("{remote}: {error}")),
         ClientError::Resolve { .. } | ClientError::Io(_) => Failure::new(Exit::Network, format!("{remote}: {error}")),
-        ClientError::Refused { code, report, .. } => refused(*code, report, direction, remote),
+        ClientError::Refused { code, report, .. } => refused(*code, report, direction, remote, args),
         ClientError::TimedOut(report) => timed_out(report, remote, asked),
         ClientError::Protocol { reason: RefusedReason::TooLarge, report } if announces_nonsense(report) => {
             Failure::new(Exit::Protocol, format!("{remote}: the server announced more bytes than a file can have"))
@@ -44,7 +51,7 @@ fn announces_nonsense(report: &Report) -> bool {
     announced.is_some_and(|size| i64::try_from(size).is_err())
 }
 
-fn refused(code: ErrorCode, report: &Report, direction: Direction, remote: &Remote) -> Failure {
+fn refused(code: ErrorCode, report: &Report, direction: Direction, remote: &Remote, args: &ClientArgs) -> Failure {
     let text = match &report.outcome {
         Outcome::PeerError { message, .. } => escape_short(message, 200),
         _ => String::new(),
@@ -69,6 +76,10 @@ fn refused(code: ErrorCode, report: &Report, direction: Direction, remote: &Remo
         }
         (ErrorCode::FileAlreadyExists, _) => failure.hint("the server keeps what it has; use another name"),
         (ErrorCode::OptionNegotiation, _) => failure.hint("--no-options asks for none"),
+        // Servers that know no options should ignore them. Some take the request for a broken one.
+        (ErrorCode::NotDefined | ErrorCode::IllegalOperation, _) if report.parameters.is_none() && !args.no_options => {
+            failure.hint("some old servers refuse requests with options: try --no-options")
+        }
         _ => failure,
     }
 }

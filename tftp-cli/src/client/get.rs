@@ -80,7 +80,7 @@ async fn run(args: &GetArgs, remote: &Remote, target: Target) -> Result<Facts, F
 async fn transfer(args: &GetArgs, remote: &Remote, target: &Target) -> Result<Download, Failed> {
     let client = settings::client(&args.client, remote, args.max_size)?;
     let addresses = settings::resolve(&args.client, remote).await?;
-    let explain = |error: &ClientError| explain(error, Direction::Read, remote, &addresses);
+    let explain = |error: &ClientError| explain(error, Direction::Read, remote, &args.client, &addresses);
     let name = String::from_utf8_lossy(&remote.path);
     let wanted = !args.client.output.quiet && !args.client.no_progress && !target.is_terminal();
     let progress = Progress::new(wanted, &crate::escape::escape(name.as_bytes()));

@@ -54,6 +54,6 @@ async fn transfer(args: &PutArgs, remote: &Remote, source: Source) -> Result<Fac
     let put = client
         .put(addresses.clone(), &remote.path, source.reader, source.size)
         .progress(|transferred, _| progress.set(transferred));
-    let report = put.await.map_err(|error| explain(&error, Direction::Write, remote, &addresses))?;
+    let report = put.await.map_err(|error| explain(&error, Direction::Write, remote, &args.client, &addresses))?;
     Ok(Facts::of(&report))
 }

@@ -78,6 +78,27 @@ fn refused_is_4_with_the_servers_words_escaped() {
 }
 
 #[test]
+fn where_options_may_be_what_was_refused_that_is_said() {
+    let refused = |extra: &[&str], code| {
+        let args = [&["get", "HOST", "a", "-o", "-"], extra].concat();
+        let ended = against(&args, b"", move |raw| {
+            let (_, peer) = raw.receive();
+            raw.send(peer, &error(code, b"what?"));
+        });
+        ended.failed_with(4).stderr.contains("--no-options")
+    };
+    assert!(refused(&[], 0) && refused(&[], 4));
+    assert!(!refused(&["--no-options"], 0) && !refused(&[], 2));
+    let in_mid_transfer = against(&["get", "HOST", "a", "-o", "-"], b"", |raw| {
+        let (_, peer) = raw.receive();
+        raw.send(peer, &oack(&["tsize", "1000"]));
+        raw.receive_opcode(4);
+        raw.send(peer, &error(0, b"disk on fire"));
+    });
+    assert!(!in_mid_transfer.failed_with(4).stderr.contains("--no-options"));
+}
+
+#[test]
 fn a_failed_download_leaves_no_file() {
     let directory = tempfile::tempdir().unwrap();
     let target = directory.path().join("a");
