@@ -116,8 +116,9 @@ pub(super) fn split_at_commas(list: &mut Vec<OsString>) {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Network")]
 pub(crate) struct NetworkArgs {
-    /// Listen on this address; repeatable. ADDRESS[:PORT], or :PORT for every address. Port 0 takes a free one, which
-    /// the first log line names [default: the sockets of the service manager, or else [::]:69 and 0.0.0.0:69]
+    /// Listen on this address; repeatable. ADDRESS[:PORT], or :PORT for every address; [::]:PORT is every IPv6 address and
+    /// no IPv4 one. Port 0 takes a free one, which the first log line names [default: the sockets of the service manager,
+    /// or else [::]:69 and 0.0.0.0:69]
     #[arg(short, long, value_name = "ADDRESS", env = "TFTP_LISTEN", value_delimiter = ',')]
     pub(crate) listen: Vec<Listen>,
     /// Answer from UDP ports of this range only [default: 2 random ports per address]
