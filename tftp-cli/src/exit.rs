@@ -24,6 +24,8 @@ pub(crate) enum Exit {
     Network = 8,
     /// All was sent, but the server did not confirm the end.
     Unconfirmed = 9,
+    /// SIGHUP.
+    HungUp = 129,
     /// Ctrl-C.
     Interrupted = 130,
     /// SIGTERM.
@@ -43,7 +45,7 @@ Exit codes:
   7  protocol: the server broke the protocol
   8  network: a name was not resolved, or an address or port could not be used
   9  unconfirmed: everything was sent, but the server never confirmed the end
-  130, 143  stopped by Ctrl-C (SIGINT) or SIGTERM";
+  129, 130, 143  stopped by SIGHUP, Ctrl-C (SIGINT) or SIGTERM";
 
 /// What of it a server can end with.
 pub(crate) const SERVER_EXIT_CODES: &str = "\
@@ -68,6 +70,7 @@ impl Exit {
             Self::Protocol => "protocol",
             Self::Network => "network",
             Self::Unconfirmed => "unconfirmed",
+            Self::HungUp => "hung_up",
             Self::Interrupted => "interrupted",
             Self::Terminated => "terminated",
         }

@@ -12,6 +12,9 @@ pub(crate) enum Stop {
     /// SIGTERM.
     #[cfg_attr(not(unix), expect(dead_code, reason = "there is no such signal"))]
     Terminate,
+    /// SIGHUP: the terminal is gone.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "there is no such signal"))]
+    HangUp,
 }
 
 impl Stop {
@@ -19,6 +22,7 @@ impl Stop {
         match self {
             Self::Interrupt => Exit::Interrupted,
             Self::Terminate => Exit::Terminated,
+            Self::HangUp => Exit::HungUp,
         }
     }
 
@@ -26,6 +30,7 @@ impl Stop {
         match self {
             Self::Interrupt => "Ctrl-C",
             Self::Terminate => "SIGTERM",
+            Self::HangUp => "SIGHUP",
         }
     }
 }
@@ -37,13 +42,20 @@ pub(crate) struct Signals {
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
+    /// None where it is to be left as it is, and once it has come: a shell and its terminal may both send it.
+    #[cfg(unix)]
+    hang_up: Option<tokio::signal::unix::Signal>,
 }
 
 impl Signals {
     #[cfg(unix)]
     pub(crate) fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: if may_watch_hang_up() { Some(signal(SignalKind::hangup())?) } else { None },
+        })
     }
 
     #[cfg(not(unix))]
@@ -63,6 +75,10 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => Stop::Interrupt,
             _ = self.terminate.recv() => Stop::Terminate,
+            () = hung_up(&mut self.hang_up) => {
+                self.hang_up = None;
+                Stop::HangUp
+            }
         }
         #[cfg(not(unix))]
         {
@@ -71,5 +87,41 @@ impl Signals {
             }
             Stop::Interrupt
         }
+    }
+}
+
+#[cfg(unix)]
+async fn hung_up(signal: &mut Option<tokio::signal::unix::Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether SIGHUP would end this process. Started by `nohup` it is ignored, and has to stay so. Where that cannot be found out
+/// without `unsafe`, it is left alone.
+#[cfg(unix)]
+fn may_watch_hang_up() -> bool {
+    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| hang_up_is_ignored(&status) == Some(false))
+}
+
+/// By the text of `/proc/self/status`.
+#[cfg(unix)]
+fn hang_up_is_ignored(status: &str) -> Option<bool> {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    let mask = u64::from_str_radix(mask.trim(), 16).ok()?;
+    // Bit 0 is signal 1.
+    Some(mask & 1 == 1)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_under_nohup_is_told_by_its_mask() {
+        assert_eq!(hang_up_is_ignored("Name:\tx\nSigIgn:\t0000000000001001\nSigCgt:\t0\n"), Some(true));
+        assert_eq!(hang_up_is_ignored("SigBlk:\t0000000000000001\nSigIgn:\t0000000000001000\n"), Some(false));
+        assert_eq!(hang_up_is_ignored("SigCgt:\t0000000000000001\n"), None);
     }
 }

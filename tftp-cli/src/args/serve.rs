@@ -66,7 +66,7 @@ Started by systemd, it uses the sockets of a socket unit (ListenDatagram=) and s
 (Type=notify).
 
 Ctrl-C (or SIGTERM) takes no new requests and waits for the transfers under way; a second one ends \
-them at once.";
+them at once. On Linux SIGHUP counts as a first one, unless it was ignored at the start (nohup).";
 
 /// Serve files from directories, object stores or memory
 #[derive(Debug, Args)]

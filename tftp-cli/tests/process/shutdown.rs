@@ -5,7 +5,7 @@ use std::fs;
 use rustix::process::Signal;
 
 use super::fake::{Raw, ack, request};
-use super::support::{Server, names, pattern, text};
+use super::support::{Server, names, pattern, run_with_input, shell, text};
 
 /// A download in progress: the first block is here, nothing is acknowledged.
 fn begin(server: &Server, name: &[u8]) -> (Raw, Vec<u8>, std::net::SocketAddr) {
@@ -24,6 +24,42 @@ fn an_idle_server_stops_at_once_with_success() {
         assert!(server.rest_of_log().contains("INFO stopped after 0 downloads"));
         assert_eq!(server.wait(), Some(0));
     }
+}
+
+/// Whether this process, and so whatever it starts, ignores SIGHUP.
+#[cfg(target_os = "linux")]
+fn hang_up_is_ignored() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+    u64::from_str_radix(mask.trim(), 16).unwrap() & 1 == 1
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_that_is_gone_stops_the_server_with_a_line_and_twice_does_no_more() {
+    if hang_up_is_ignored() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("a"), pattern(5000)).unwrap();
+    let mut server = Server::start(&[text(directory.path())]);
+    let (raw, first, from) = begin(&server, b"a");
+    server.signal(Signal::HUP);
+    server.line("SIGHUP: taking no new requests, waiting for 1 transfer");
+    server.signal(Signal::HUP);
+    assert!(raw.read_file(first, from) == pattern(5000));
+    assert_eq!(server.wait(), Some(0));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn under_nohup_it_goes_on() {
+    let script = r#"trap "" HUP; exec "$0" "$@""#;
+    let mut server = Server::spawn(&mut shell(script, &["serve", "--listen", "127.0.0.1:0"]));
+    server.signal(Signal::HUP);
+    run_with_input(&["put", "-", &server.url("a")], b"still here").succeeded();
+    server.signal(Signal::TERM);
+    assert!(!server.rest_of_log().contains("SIGHUP"));
 }
 
 #[test]
