@@ -279,7 +279,10 @@ fn no_more_is_kept_than_is_allowed() {
     put(&server, "large", &[1; 991]).failed_with(4).says("ERROR 3: quota exceeded");
     let refused = server.line("file=\"large\"");
     assert!(refused.contains(" WARN refused"), "{refused}");
-    assert!(refused.contains("10 of 1000 bytes and 1 of 3 files are kept"), "{refused}");
+    assert!(
+        refused.contains("10 of 1000 bytes and 1 of 3 files are kept, and it needs 991 bytes and a file more"),
+        "{refused}"
+    );
     put(&server, "fits", &[1; 900]).succeeded();
     put(&server, "small", b"1").succeeded();
     put(&server, "one too many", b"1").failed_with(4).says("ERROR 3");

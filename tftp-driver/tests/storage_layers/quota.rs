@@ -51,7 +51,17 @@ fn bytes_and_files_are_limited_to_the_last() {
     assert_eq!(quota.used(), Usage { bytes: 1000, files: 3 });
     assert_eq!(files.list().len(), 2);
     let error = put(&quota, "c", "").unwrap_err();
-    assert_eq!(error.to_string(), "quota exceeded: 1000 of 1000 bytes and 3 of 3 files are kept");
+    assert_eq!(
+        error.to_string(),
+        "quota exceeded: 1000 of 1000 bytes and 3 of 3 files are kept, and it needs a file more"
+    );
+    let error = put(&quota, "a", &content(901)).unwrap_err();
+    let expected = "quota exceeded: 1000 of 1000 bytes and 3 of 3 files are kept, and it needs 1 byte more";
+    assert_eq!(error.to_string(), expected);
+    let bytes_alone = Quota::new(memory(&[]), NOTHING).max_bytes(1000);
+    let error = put(&bytes_alone, "a", &content(5000)).unwrap_err();
+    let expected = "quota exceeded: 0 of 1000 bytes and 0 of any number of files are kept, and it needs 5000 bytes and a file more";
+    assert_eq!(error.to_string(), expected);
 }
 
 #[test]

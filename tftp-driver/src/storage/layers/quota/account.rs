@@ -60,13 +60,20 @@ impl Account {
         }
     }
 
-    /// Which limit is in the way.
-    pub(super) fn exceeded(&self) -> StorageError {
+    /// Which limit is in the way of what an upload needs more.
+    pub(super) fn exceeded(&self, needs: Usage) -> StorageError {
         let state = self.state();
         let (limits, used) = (state.limits, state.used);
+        let needs = match (needs.bytes, needs.files) {
+            (1, 0) => "1 byte".to_owned(),
+            (bytes, 0) => format!("{bytes} bytes"),
+            (0, _) => "a file".to_owned(),
+            (1, _) => "1 byte and a file".to_owned(),
+            (bytes, _) => format!("{bytes} bytes and a file"),
+        };
         StorageError::QuotaExceeded(
             format!(
-                "{} of {} bytes and {} of {} files are kept",
+                "{} of {} bytes and {} of {} files are kept, and it needs {needs} more",
                 used.bytes,
                 shown(limits.bytes),
                 used.files,
@@ -76,11 +83,16 @@ impl Account {
         )
     }
 
+    /// What an upload of `size` bytes adds to what is kept.
+    pub(super) fn needed(existing: Option<u64>, size: u64) -> Usage {
+        Usage { bytes: size.saturating_sub(existing.unwrap_or(0)), files: u64::from(existing.is_none()) }
+    }
+
     /// Makes room for an upload that announces `size` bytes, or 0. `existing` is the size of what it replaces.
     pub(super) fn reserve(self: &Arc<Self>, existing: Option<u64>, size: u64) -> Option<Reservation> {
         let mut state = self.state();
-        let files = u64::from(existing.is_none());
-        if !state.fits(size.saturating_sub(existing.unwrap_or(0)), files) {
+        let Usage { bytes, files } = Self::needed(existing, size);
+        if !state.fits(bytes, files) {
             return None;
         }
         state.reserved.files += files;
@@ -142,6 +154,11 @@ pub(super) struct Reservation {
 impl Reservation {
     pub(super) fn account(&self) -> &Account {
         &self.account
+    }
+
+    /// Why there is no room for an upload of `end` bytes in all.
+    pub(super) fn exceeded(&self, end: u64) -> StorageError {
+        self.account.exceeded(Usage { bytes: end.saturating_sub(self.existing), files: self.files })
     }
 
     /// Makes room for an upload of `end` bytes in all; true if there is.

@@ -86,7 +86,8 @@ impl<S: Storage> Quota<S> {
             return Ok(reservation);
         }
         self.account.measure(cx).await;
-        self.account.reserve(existing, announced).ok_or_else(|| self.account.exceeded())
+        let reservation = self.account.reserve(existing, announced);
+        reservation.ok_or_else(|| self.account.exceeded(Account::needed(existing, announced)))
     }
 }
 
@@ -150,7 +151,7 @@ impl<W: Writer> Writer for QuotaWriter<W> {
         if !self.reservation.grow_to(end) {
             self.reservation.account().measure(&self.cx).await;
             if !self.reservation.grow_to(end) {
-                return Err(self.reservation.account().exceeded());
+                return Err(self.reservation.exceeded(end));
             }
         }
         self.writer.write_at(offset, bytes).await
