@@ -7,7 +7,9 @@ use crate::wire::{MAX_BLOCK_SIZE, OptionKind};
 /// When to send again and when to give up (RFC 1123 §4.2.3.2).
 ///
 /// The interval follows the measured round trip (RFC 6298), doubles with every retransmission, and starts again once a round
-/// trip was measured on what was sent once (Karn): progress alone may be the answer to an earlier copy.
+/// trip was measured on what was sent once (Karn): progress alone may be the answer to an earlier copy. Where no interval was
+/// negotiated a sender asks before that what has become of a window: its last block leaves once more after about two round
+/// trips, and 10 ms at least.
 ///
 /// The three intervals are at least 1 ms each, whatever is set.
 ///

@@ -138,13 +138,18 @@ fn uefi_and_tftp_hpa_report_a_gap_for_every_block_behind_it_and_get_it_once() {
     // Block 2 is lost: blocks 3 and 4 are reported out of order, each with an ACK of block 1.
     assert_eq!(bench.say(PEER, tid, ack(1)), [block(2), block(3), block(4), block(5)]);
     assert_eq!(bench.say(PEER, tid, ack(1)), NONE);
-    // Block 2 is lost again: three more reports in the same round trip change nothing, the timer does.
+    // Block 2 is lost again: three more reports in the same round trip change nothing. The one that a copy of the last block
+    // brings does.
     for _ in 0..3 {
         assert_eq!(bench.say(PEER, tid, ack(1)), NONE);
     }
+    assert_eq!(bench.wait(PEER, Duration::from_millis(50)), [(Duration::from_millis(10), block(5))]);
+    assert_eq!(bench.say(PEER, tid, ack(1)), [2, 3, 4, 5].map(block));
+    assert_eq!(bench.say(PEER, tid, ack(1)), NONE);
+    // And if it brings none, the timer sends all of it.
     let again = bench.wait(PEER, Duration::from_millis(150));
-    assert_eq!(again.len(), 4);
-    assert_eq!(bench.say(PEER, tid, ack(5)), [block(6), block(7), block(8), block(9)]);
+    assert_eq!(again.into_iter().map(|(_, heard)| heard).collect::<Vec<_>>(), [5, 2, 3, 4, 5].map(block));
+    assert_eq!(bench.say(PEER, tid, ack(5)), [6, 7, 8, 9].map(block));
 }
 
 #[test]
@@ -308,7 +313,9 @@ fn uboot_is_asked_with_one_block_whether_a_window_has_arrived() {
     assert_eq!(bench.say(PEER, tid, ack(4)), [5, 6, 7, 8].map(block));
     assert_eq!(bench.say(PEER, tid, ack(4)), NONE);
     // Blocks 7 and 8 are lost. Without the copy nobody would say so.
-    assert_eq!(bench.wait(PEER, Duration::from_millis(150)), [(Duration::from_millis(60), block(8))]);
+    let heard = bench.wait(PEER, Duration::from_millis(150));
+    assert!(heard[0].0 >= Duration::from_millis(60), "on a host that stands still for a moment nothing is lost");
+    assert_eq!(heard.into_iter().map(|(_, heard)| heard).collect::<Vec<_>>(), [block(8)]);
     assert_eq!(bench.say(PEER, tid, ack(6)), [7, 8, 9, 10].map(block));
 }
 

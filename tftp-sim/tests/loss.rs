@@ -98,7 +98,8 @@ fn goodput_under_loss_is_what_the_table_says() {
 #[test]
 fn no_transfer_is_much_slower_than_most_where_chance_loses() {
     for (kind, window, most) in [
-        (Kind::Repeating, 16, 3.0),
+        // One has lost the last ACK, and repeats the last block to a client that is gone.
+        (Kind::Repeating, 16, 3.5),
         (Kind::Repeating, 64, 3.0),
         (Kind::Silent, 16, 4.0),
         (Kind::Silent, 64, 6.0),

@@ -174,7 +174,8 @@ fn a_budget_acts_on_the_window_of_the_oack_and_what_was_granted_is_fixed() {
         last = window;
         // However many come later, a window that was granted is sent whole.
         let at_once = bench.say(peer, tid, ack(0)).len();
-        let after_pauses = bench.wait(peer, Duration::from_millis(50)).len();
+        // Until it is asked once more what has become of them.
+        let after_pauses = bench.wait(peer, Duration::from_millis(9)).len();
         assert_eq!(at_once + after_pauses, usize::from(window));
     }
     assert_eq!(last, 1);

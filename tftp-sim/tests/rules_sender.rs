@@ -281,6 +281,7 @@ fn the_time_that_reading_again_takes_is_not_the_peers_silence() {
     let mut download = Download::of(Mode::Octet, 8, 8, 8, vec![7; 1000], None);
     assert_eq!(download.ack(0).len(), 8);
     let start = download.now;
+    assert_eq!(download.next_timer(), [8], "a copy of the last block asks for the ACK");
     download.slow = true;
     let mut sent = download.next_timer();
     let mut ours = Duration::ZERO;
@@ -439,4 +440,16 @@ fn pauses_do_not_grow_while_windows_arrive_whole_in_between() {
         acked += arrived;
         assert_eq!(download.ack(acked).len(), usize::from(known.train()));
     }
+}
+
+#[test]
+fn an_owner_who_is_patient_does_not_ask_what_has_become_of_a_window() {
+    let mut download = Download::new(8, 4, 1000);
+    assert_eq!(download.ack(0), [1, 2, 3, 4]);
+    download.now = download.deadline.unwrap();
+    assert!(!download.transfer.wait_on(Instant::from_micros(1_009_000), download.now + ms(1000)), "it is not late yet");
+    assert!(download.transfer.wait_on(download.now, download.now + ms(1000)));
+    assert_eq!(download.drain(), NONE);
+    assert_eq!(download.wait(ms(49)), NONE);
+    assert_eq!(download.wait(ms(1)), [1, 2, 3, 4], "the timer is left as it was");
 }

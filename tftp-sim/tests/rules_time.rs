@@ -66,7 +66,7 @@ fn silence_is_counted_from_new_blocks_also_behind_repeated_ones() {
     assert_eq!(bench.say(PEER, tid, ack(128)).len(), 180 - 128, "as much of the window as was read");
     bench.world.run_for(Duration::from_secs(25));
     bench.say(PEER, tid, ack(128));
-    bench.world.run_for(Duration::from_millis(1_010));
+    bench.world.run_for(Duration::from_millis(1_005));
     assert_eq!(bench.heard(PEER).len(), 64, "the whole window");
     bench.world.run_for(Duration::from_secs(29));
     assert_eq!(bench.active(), 1, "its end was sent 29 s ago for the first time");

@@ -141,6 +141,11 @@ impl Pacer {
         }
     }
 
+    /// Whether whole windows arrive that leave at once.
+    pub(super) const fn knows_no_limit(&self) -> bool {
+        matches!(self.stage, Stage::Whole { confirmed: true })
+    }
+
     /// How many blocks may leave at once now.
     pub(super) const fn room(&self) -> usize {
         self.run.left as usize

@@ -29,6 +29,10 @@ pub struct Receiver {
     room: bool,
     /// The present gap was reported; what still arrives behind it is the rest of that window.
     gap_reported: bool,
+    /// The highest block that came behind it.
+    ahead: u64,
+    /// Since the last ACK a block has come that had come before.
+    copied: bool,
     /// When an ACK was sent that has not been answered: its answer gives a round trip sample.
     timed: Option<Instant>,
     /// When the last ACK was sent.
@@ -108,6 +112,8 @@ impl Receiver {
             ack_due: opening,
             room: true,
             gap_reported: false,
+            ahead: 0,
+            copied: false,
             timed: None,
             acknowledged_at: None,
             heard: false,
@@ -138,7 +144,7 @@ impl Receiver {
             Some(block) => {
                 self.heard = true;
                 if block > self.received + 1 {
-                    self.handle_gap()
+                    self.handle_gap(now, block)
                 } else if self.ack_due && !self.room {
                     // Whoever sends on without the ACK that is held back would fill the owner's memory.
                     self.stats.ignored += 1;
@@ -194,16 +200,18 @@ impl Receiver {
     }
 
     /// A block is missing: report the last one in order, at once, and once until it comes, or one that came before does again
-    /// (RFC 7440 §4).
-    fn handle_gap(&mut self) -> DataOutcome {
+    /// (RFC 7440 §4), or only the end of what came behind it does.
+    fn handle_gap(&mut self, now: Instant, block: u64) -> DataOutcome {
         self.stats.ignored += 1;
+        let is_copy = self.gap_reported && block <= self.ahead;
+        let asks = is_copy && block == self.ahead && self.is_asked(now);
+        self.copied |= is_copy;
+        self.ahead = if self.gap_reported { self.ahead.max(block) } else { block };
         //= rfc7440#section-4
         //# In the case of a data block sequence error, the DRCV SHOULD notify the DSND by sending an ACK corresponding
         //# to the last data block correctly received.
-        if !self.gap_reported {
-            self.gap_reported = true;
-            self.ack_due = true;
-        }
+        self.ack_due |= !self.gap_reported || asks;
+        self.gap_reported = true;
         DataOutcome::Gap
     }
 
@@ -216,6 +224,13 @@ impl Receiver {
     fn handle_duplicate(&mut self, now: Instant, block: u64) -> DataOutcome {
         self.stats.ignored += 1;
         let window = u64::from(self.parameters.window_size);
+        let is_window = window > 1 && self.is_acknowledged() && self.acked == self.acked_before + window;
+        let asks = is_window && block == self.received && self.is_asked(now);
+        self.copied = true;
+        if asks {
+            self.ack_due = true;
+            return DataOutcome::Duplicate;
+        }
         let quiet = if window > 1 {
             self.retry.round_trip().map(|round_trip| (round_trip * QUIET_ROUND_TRIPS).min(MAX_QUIET))
         } else {
@@ -239,6 +254,14 @@ impl Receiver {
         self.window_base = self.window_base.min(base);
         self.ack_due |= block >= self.window_end();
         DataOutcome::Duplicate
+    }
+
+    /// Whether a copy of a window's last block, and of no other, is the sender's question what has become of our ACK: it could have
+    /// been answered by now.
+    fn is_asked(&self, now: Instant) -> bool {
+        let round_trip = self.retry.round_trip().unwrap_or(MAX_QUIET);
+        let quiet = (round_trip * 3 / 2).min(MAX_QUIET);
+        !self.copied && self.acknowledged_at.is_some_and(|sent| now - sent >= quiet)
     }
 
     /// Where the window begins that has the block that came just now. A block that was only late may have put that too far
@@ -349,6 +372,7 @@ impl Receiver {
 
     fn acknowledge(&mut self, now: Instant) -> ReceiverAction {
         self.ack_due = false;
+        self.copied = false;
         let again = self.is_acknowledged();
         // Whoever gets this ACK goes on behind it with a new window.
         self.window_base = self.received;

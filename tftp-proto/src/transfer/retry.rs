@@ -28,6 +28,10 @@ const LEFT_ALONE_AFTER: u32 = 6;
 /// For so long.
 const LEFT_ALONE: Duration = Duration::from_millis(5500);
 
+/// The shortest time after which the end of a window is sent once more. Receivers that are merely busy for a moment answer
+/// within it.
+const SOONEST: Duration = Duration::from_millis(10);
+
 /// What to do when an answer has not come in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -207,6 +211,12 @@ impl Retry {
         }
     }
 
+    /// A round trip was so long at most: it may be that of a copy. To take it for the round trip makes the next question
+    /// ([`early`](Self::early)) later; but a silence is not one.
+    pub(crate) fn sample_of_late(&mut self, round_trip: Duration) {
+        self.sample(round_trip.min(self.timing.min_timeout));
+    }
+
     /// A round trip of a datagram that was sent once was no longer than this: what it was is not known. It surely was no longer
     /// than `surely`, even if what was sent before it was still under way.
     pub(crate) fn sample_at_most(&mut self, round_trip: Duration, surely: Duration) {
@@ -260,9 +270,16 @@ impl Retry {
         self.in_a_hurry = true;
     }
 
-    /// When an answer is late by the measured round trip, whatever was negotiated. `None` once a timer has run out.
-    pub(crate) fn early(&self, now: Instant) -> Option<Instant> {
-        self.measured().filter(|_| self.retries == 0).map(|measured| now + measured.max(self.min_interval))
+    /// When the end of a window that has left now is worth sending once more: when its answer is late by the measured round
+    /// trip, if another one fits in before the timer runs out at `deadline`. Never for a peer with which an interval was
+    /// negotiated, unless it `hurries`: then when the timer would run out otherwise. Nor once one has.
+    pub(crate) fn early(&self, now: Instant, deadline: Instant, hurries: bool) -> Option<Instant> {
+        let waits = self.retries > 0 || self.negotiated.is_some() && !hurries;
+        let soonest = if hurries { self.min_interval } else { SOONEST };
+        let round_trip = self.round_trip.filter(|_| !waits)?;
+        let smoothed = Duration::from_nanos(round_trip.smoothed);
+        let early = now + round_trip.interval().max(smoothed * 2).max(soonest);
+        (early + smoothed < deadline).then_some(early)
     }
 
     /// The interval before the first retransmission.

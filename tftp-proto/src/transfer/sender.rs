@@ -39,10 +39,10 @@ pub struct Sender<C> {
     started: Instant,
     /// The same for those before that.
     started_before: Instant,
-    /// Whether the end of a window is sent once more after the measured interval.
-    asks_early: bool,
-    /// Whether the end of this window was sent once more.
-    asked: bool,
+    /// Whether the end of a window is sent once more even before an interval that was negotiated.
+    hurries: bool,
+    /// The end of this window was sent once more, and this is when the timer runs out all the same.
+    asked: Option<Instant>,
     /// Blocks before this one went out again without the report of a gap: which copy an ACK answers is not known.
     doubtful_end: u64,
     state: State,
@@ -60,8 +60,8 @@ enum State {
     Starved { since: Instant },
     /// The window has room, but the receiver is given time for the last train.
     Pausing { until: Instant },
-    /// The whole window is out.
-    Waiting { deadline: Instant },
+    /// The whole window is out. Its last block may leave once more before the timer runs out.
+    Waiting { ask_at: Option<Instant>, deadline: Instant },
     /// The last block was acknowledged.
     Done,
     /// The peer fell silent.
@@ -141,8 +141,8 @@ impl<C: AsRef<[u8]>> Sender<C> {
             timed: None,
             started: retry.last_progress(),
             started_before: retry.last_progress(),
-            asks_early: false,
-            asked: false,
+            hurries: false,
+            asked: None,
             doubtful_end: 0,
             state: State::Sending,
             pacer: None,
@@ -166,7 +166,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
         if self.parameters.window_size == 1 {
             self.retry.hurry();
         } else {
-            self.asks_early = true;
+            self.hurries = true;
         }
     }
 
@@ -194,7 +194,10 @@ impl<C: AsRef<[u8]>> Sender<C> {
         match self.timed.take() {
             // The ACK answers its own block, or reports at once a gap behind it.
             Some((newest, sent_at)) if acked >= newest => {
-                self.retry.sample(now - sent_at);
+                match self.asked {
+                    None => self.retry.sample(now - sent_at),
+                    Some(_) => self.retry.sample_of_late(now - sent_at),
+                }
                 if let Some(pacer) = self.pacer.as_mut().filter(|_| acked == 0) {
                     pacer.answered(now - sent_at);
                 }
@@ -268,7 +271,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
 
     fn go_on_from(&mut self, block: u64) {
         self.next = block;
-        self.asked = false;
+        self.asked = None;
         self.state = State::Sending;
         self.blocks.go_on_from(&self.parameters, self.base, block);
         if let Some(pacer) = &mut self.pacer {
@@ -305,7 +308,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
     /// Time has passed. Early and repeated calls change nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
         match self.state {
-            State::Waiting { deadline } if deadline <= now => match self.retry.expired(now) {
+            State::Waiting { deadline, .. } if deadline <= now => match self.retry.expired(now) {
                 //= rfc1350#section-7
                 //# Timeouts must also be used to detect errors.
                 Verdict::GiveUp => self.state = State::GaveUp,
@@ -326,6 +329,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
                     self.go_on_from(self.base);
                 }
             },
+            State::Waiting { ask_at: Some(at), deadline } if at <= now => self.ask(deadline),
             State::Pausing { until } if until <= now => self.end_pause(now),
             State::Waiting { .. } | State::Pausing { .. } => {}
             State::Sending | State::Starved { .. } | State::Done | State::GaveUp => {}
@@ -334,7 +338,11 @@ impl<C: AsRef<[u8]>> Sender<C> {
 
     /// If an answer is late by now, waits on for it: `true`.
     pub(super) fn wait_on(&mut self, now: Instant, latest: Instant) -> bool {
-        let State::Waiting { deadline } = &mut self.state else { return false };
+        let State::Waiting { ask_at, deadline } = &mut self.state else { return false };
+        if ask_at.is_some_and(|at| at <= now) && now < *deadline {
+            *ask_at = None;
+            return true;
+        }
         self.retry.wait_on(now, deadline, latest)
     }
 
@@ -346,7 +354,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
         self.base < self.sent_end
     }
 
-    /// After the pause the next train leaves. If the window is out, its ACK is late, and its last block leaves once more.
+    /// After the pause the next train leaves, if there is one.
     fn end_pause(&mut self, now: Instant) {
         if self.retry.is_out_of_patience(now) {
             // The peer was silent for so long before this window was repeated that its end need not be seen.
@@ -355,14 +363,24 @@ impl<C: AsRef<[u8]>> Sender<C> {
         }
         self.state = State::Sending;
         if !self.window_has_room() {
-            self.asked = true;
-            self.next -= 1;
-            // It may be acknowledged twice then, and the copy reports no gap.
-            self.echo_expected = true;
-            self.blocks.go_back();
-            if let Some(pacer) = &mut self.pacer {
-                pacer.ask(self.next);
-            }
+            let deadline = self.retry.deadline(now);
+            self.ask(deadline);
+        }
+    }
+
+    /// The window is out, and its ACK is late: its last block leaves once more, which shows what is missing, if it is not the
+    /// ACK. The timer runs out at `deadline` all the same.
+    fn ask(&mut self, deadline: Instant) {
+        self.state = State::Sending;
+        self.asked = Some(deadline);
+        self.next -= 1;
+        // Whatever was reported before has come by now.
+        self.gap_answered = false;
+        // It may be acknowledged twice then, and the copy reports no gap.
+        self.echo_expected = true;
+        self.blocks.go_back();
+        if let Some(pacer) = &mut self.pacer {
+            pacer.ask(self.next);
         }
     }
 
@@ -382,10 +400,11 @@ impl<C: AsRef<[u8]>> Sender<C> {
             State::Sending | State::Starved { .. } => {}
             State::Pausing { until } if until <= now => self.end_pause(now),
             State::Pausing { until } => return self.meanwhile().unwrap_or(SenderAction::Wait(Some(until))),
-            State::Waiting { deadline } => {
+            State::Waiting { ask_at: Some(at), deadline } if at <= now && now < deadline => self.ask(deadline),
+            State::Waiting { ask_at, deadline } => {
                 // A forged address is not worth memory, nor a second read.
                 let read = if self.retry.is_proved() { self.meanwhile() } else { None };
-                return read.unwrap_or(SenderAction::Wait(Some(deadline)));
+                return read.unwrap_or(SenderAction::Wait(Some(ask_at.unwrap_or(deadline))));
             }
             State::Done => return SenderAction::Done,
             State::GaveUp => return SenderAction::GaveUp,
@@ -473,6 +492,8 @@ impl<C: AsRef<[u8]>> Sender<C> {
             self.started_before = core::mem::replace(&mut self.started, now);
         }
         self.timed = match self.timed {
+            // The answer to a question may be that to the window, and where each is late there is no other sample.
+            timed if self.asked.is_some() => timed,
             _ if repeated == count => None,
             Some((newest, sent_at)) if sent_at == now => Some((newest, sent_at)),
             Some(_) | None => Some((self.next + repeated, now)),
@@ -486,10 +507,19 @@ impl<C: AsRef<[u8]>> Sender<C> {
     }
 
     fn wait(&mut self, now: Instant) {
+        if let Some(deadline) = self.asked.filter(|deadline| now < *deadline) {
+            self.state = State::Waiting { ask_at: None, deadline };
+            return;
+        }
         let deadline = self.retry.deadline(now);
-        let asks = self.asks_early && !self.asked;
-        let early = if asks { self.retry.early(now).filter(|early| *early < deadline) } else { None };
-        self.state = early.map_or(State::Waiting { deadline }, |until| State::Pausing { until });
+        // Where trains are short something follows that shows what is missing, and pauses are what the receiver needs.
+        let asks = self.parameters.window_size > 1 && self.pacer.as_ref().is_none_or(Pacer::knows_no_limit);
+        let ask_at = if self.asked.is_none() && (asks || self.hurries) {
+            self.retry.early(now, deadline, self.hurries)
+        } else {
+            None
+        };
+        self.state = State::Waiting { ask_at, deadline };
     }
 
     /// The read of bytes that the next block needs; the next train is of `most` blocks.

@@ -56,8 +56,8 @@ pub(super) struct Side {
 pub(super) enum Gap {
     /// Nothing.
     Untold,
-    /// It was told.
-    Told,
+    /// It was told. This is the highest block that came behind the gap, and whether a copy has come since.
+    Told { ahead: u16, copied: bool },
     /// It was told, and has sent a block that is not missing since: perhaps it did not hear that.
     Doubtful,
 }
@@ -152,8 +152,13 @@ impl Side {
                 reaction.moved = side.take(scenario, bytes)?;
                 side.gap = match self.gap {
                     _ if side.got != self.got => Gap::Untold,
-                    _ if rules::is_behind_a_gap(scenario, self, bytes) => Gap::Told,
-                    Gap::Told if rules::is_old(scenario, self, bytes) => Gap::Doubtful,
+                    gap if let Some(block) = rules::behind_a_gap(scenario, self, bytes) => match gap {
+                        Gap::Untold | Gap::Doubtful => Gap::Told { ahead: block, copied: false },
+                        Gap::Told { ahead, copied } => {
+                            Gap::Told { ahead: ahead.max(block), copied: copied || block <= ahead }
+                        }
+                    },
+                    Gap::Told { .. } if rules::is_old(scenario, self, bytes) => Gap::Doubtful,
                     gap => gap,
                 };
             }
@@ -172,6 +177,10 @@ impl Side {
         side.drain(scenario, &mut reaction)?;
         reaction.paused &= side.is_live();
         rules::check(scenario, self, input, bytes, &side, &reaction)?;
+        if let Gap::Told { copied, .. } = &mut side.gap {
+            // Copies count from the last ACK on.
+            *copied &= reaction.sent.is_empty();
+        }
         Ok((side, reaction))
     }
 

@@ -4,6 +4,8 @@ use super::{SECOND, Time};
 
 /// The shortest wait of all, once it may have been measured how long an answer takes.
 const SHORTEST: Time = 50_000;
+/// The same for the end of a window, once.
+const SOONEST: Time = 10_000;
 /// What doubling leads to, and silence after a few copies.
 const LONGEST: Time = 5_500_000;
 /// That is so many.
@@ -30,6 +32,8 @@ pub(super) struct Clock {
     sent: Time,
     /// Since when an answer is waited for.
     started: Time,
+    /// The same for how long that may last.
+    put_off: Time,
     /// Since when the peer is silent: the later of its last answer and the last new block that it was sent.
     silent: Time,
     /// When the peer last answered.
@@ -49,6 +53,7 @@ impl Clock {
             slowest: 0,
             sent: now,
             started: now,
+            put_off: now,
             silent: now,
             answered: now,
             paused: false,
@@ -76,6 +81,11 @@ impl Clock {
         }
     }
 
+    /// It may be waited for longer by now.
+    pub(super) fn put_off(&mut self, now: Time) {
+        self.put_off = now;
+    }
+
     pub(super) fn pause(&mut self) {
         self.paused = true;
     }
@@ -86,6 +96,11 @@ impl Clock {
         assert!(now >= earliest, "sent again at {now}, not before {earliest}: {self:?}");
         assert!(self.proved || self.retries < UNPROVED_RETRIES, "a peer that never answered is asked too often");
         self.retries += 1;
+    }
+
+    /// Whether the end of a window may leave again, to ask what has become of it.
+    pub(super) fn may_ask(&self, now: Time) -> bool {
+        self.negotiated.is_none() && self.proved && self.retries == 0 && now >= self.started + SOONEST
     }
 
     /// When something may leave again for no other reason than that time has passed.
@@ -111,7 +126,7 @@ impl Clock {
             (first, false) => doubled(first.unwrap_or(SECOND), self.retries),
             (first, true) => first.unwrap_or(self.slowest * 5).max(LONGEST),
         };
-        self.started + wait + wait / 8
+        self.started.max(self.put_off) + wait + wait / 8
     }
 
     /// The peer is given up.

@@ -22,6 +22,10 @@ pub(super) struct Receiving {
     gap_reported: bool,
     /// The window may have come again since, but that may have been an echo: then its gap may be reported again.
     gap_doubtful: bool,
+    /// The highest block that came behind the gap.
+    ahead: u64,
+    /// Since the last ACK a block has come that had come before.
+    copied: bool,
     /// An ACK must leave.
     must: bool,
     /// An ACK may leave.
@@ -58,6 +62,8 @@ impl Receiving {
             heard: false,
             gap_reported: false,
             gap_doubtful: false,
+            ahead: 0,
+            copied: false,
             must: true,
             may: false,
             stage: Stage::Receiving,
@@ -74,8 +80,13 @@ impl Receiving {
         if let Some(block) = self.terms.block_of(number, next..next + window) {
             self.heard = true;
             if block > next {
-                self.must |= !self.gap_reported;
-                self.may |= std::mem::take(&mut self.gap_doubtful);
+                // The end of what came behind the gap, and nothing else, comes once more: a question.
+                let copy = self.gap_reported && block <= self.ahead;
+                let asked = copy && block == self.ahead && !self.copied;
+                self.must |= !self.gap_reported || asked && !self.clock.may_be_echo(now, window);
+                self.may |= std::mem::take(&mut self.gap_doubtful) || asked;
+                self.copied |= copy;
+                self.ahead = if self.gap_reported { self.ahead.max(block) } else { block };
                 self.gap_reported = true;
                 return Heard::Fine;
             }
@@ -98,6 +109,13 @@ impl Receiving {
                 self.may |= next >= self.base.0 + window;
             }
         } else if let Some(block) = self.terms.block_of(number, oldest..next) {
+            let whole = self.acked.0 == self.received && self.acked.0 == self.acked.1 + window && window > 1;
+            let asked = whole && block == self.received && !self.copied;
+            self.copied = true;
+            if asked {
+                self.may = true;
+                self.must |= !self.clock.may_be_echo(now, window);
+            }
             // The sender has gone back, unless this is an echo: behind an ACK, of which it got one of the last two, if not none.
             // Where it could not have sent what came since, the block was only late.
             let base = if self.acked.0 < block { self.acked.0 } else { self.acked.1 };
@@ -140,7 +158,7 @@ impl Receiving {
         }
         let opening = if self.heard { None } else { self.terms.oack.clone() };
         assert_eq!(bytes, opening.unwrap_or_else(|| ack(self.last_number())), "{self:?}");
-        (self.must, self.may) = (false, false);
+        (self.must, self.may, self.copied) = (false, false, false);
         self.base = (self.received, self.received);
         if self.acked.0 < self.received {
             self.acked = (self.received, self.acked.0);

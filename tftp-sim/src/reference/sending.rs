@@ -20,13 +20,25 @@ pub(super) struct Sending {
     hears_gaps: bool,
     /// The window went out twice, so its ACK may come twice.
     expects_echo: bool,
+    /// The last block of the window went out twice, ahead of the time for all of it.
+    asked: bool,
 }
 
 impl Sending {
     pub(super) fn new(now: Time, terms: Terms, file: Vec<u8>) -> Self {
         let first = u64::from(terms.oack.is_none());
         let clock = Clock::new(now, terms.timeout, false);
-        Self { clock, file, base: first, next: first, end: first, hears_gaps: true, expects_echo: false, terms }
+        Self {
+            clock,
+            file,
+            base: first,
+            next: first,
+            end: first,
+            hears_gaps: true,
+            expects_echo: false,
+            asked: false,
+            terms,
+        }
     }
 
     /// The block that ends the file.
@@ -47,6 +59,7 @@ impl Sending {
             if self.terms.window > 1 && self.next > self.base && self.hears_gaps {
                 self.hears_gaps = false;
                 self.expects_echo = true;
+                self.asked = false;
                 self.next = self.base;
             }
             return false;
@@ -55,6 +68,7 @@ impl Sending {
         let gap = acked + 1 < self.next;
         self.hears_gaps = !gap && !self.expects_echo;
         self.expects_echo = false;
+        self.asked = false;
         self.base = acked + 1;
         self.next = self.base;
         acked == self.last()
@@ -63,6 +77,7 @@ impl Sending {
     /// The request came again: what was sent did not arrive.
     pub(super) fn repeat(&mut self) {
         if self.next == self.window_end() {
+            self.asked = false;
             self.next = self.base;
         }
     }
@@ -70,10 +85,17 @@ impl Sending {
     /// A datagram leaves.
     pub(super) fn sent(&mut self, now: Time, bytes: &[u8]) {
         if self.next == self.window_end() {
-            // Nothing is left to be sent: it must be the time.
-            self.clock.expire(now);
             self.hears_gaps = true;
             self.expects_echo = true;
+            let asks = self.terms.window > 1 && !self.asked && bytes == self.block(self.next - 1);
+            if asks && self.clock.may_ask(now) {
+                self.asked = true;
+                self.clock.put_off(now);
+                return;
+            }
+            // Nothing is left to be sent: it must be the time.
+            self.clock.expire(now);
+            self.asked = false;
             self.next = self.base;
         }
         assert_eq!(bytes, self.block(self.next), "block {} is due: {self:?}", self.next);
@@ -97,6 +119,10 @@ impl Sending {
             assert!(reading, "block {} was not sent: {self:?}", self.next);
             self.clock.pause();
             return;
+        }
+        if reading && self.terms.window > 1 && !self.asked && self.clock.may_ask(now) {
+            // It may be the block to ask with that is read again.
+            self.clock.put_off(now);
         }
         assert!(now <= self.clock.latest(), "nothing was sent again by {now}: {self:?}");
     }
