@@ -77,6 +77,7 @@ mod pace;
 mod pacer;
 mod receiver;
 pub(crate) mod retry;
+mod round_trip;
 mod run;
 mod sender;
 
