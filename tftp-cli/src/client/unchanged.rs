@@ -37,7 +37,10 @@ impl Unchanged {
         }
         let now = self.file.0.metadata()?;
         if is_off || now.len() != self.size || now.modified().ok() != self.modified {
-            return Err(io::Error::other(format!("{} changed while it was read", self.display)));
+            return Err(io::Error::other(format!(
+                "{} changed while it was read: put a copy that stays as it is",
+                self.display
+            )));
         }
         Ok(())
     }
@@ -89,7 +92,7 @@ mod tests {
     #[tokio::test]
     async fn the_end_of_a_file_that_changed_is_an_error() {
         let shorter = read_while(|file| file.set_len(2).unwrap()).await.unwrap_err();
-        assert_eq!(shorter.to_string(), "the file changed while it was read");
+        assert_eq!(shorter.to_string(), "the file changed while it was read: put a copy that stays as it is");
         read_while(|file| file.write_all(b"more").unwrap()).await.unwrap_err();
         // Every byte may have been read before they were written over: only the time tells.
         read_while(|file| file.set_modified(SystemTime::now()).unwrap()).await.unwrap_err();
