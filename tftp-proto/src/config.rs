@@ -9,7 +9,7 @@ use crate::wire::{MAX_BLOCK_SIZE, OptionKind};
 /// The interval follows the measured round trip (RFC 6298), doubles with every retransmission, and starts again once a round
 /// trip was measured on what was sent once (Karn): progress alone may be the answer to an earlier copy. Where no interval was
 /// negotiated a sender asks before that what has become of a window: its last block leaves once more after about two round
-/// trips, and 10 ms at least.
+/// trips, and 10 ms at least, while the round trip is known and below 20 ms, and the window leaves in one train.
 ///
 /// The three intervals are at least 1 ms each, whatever is set.
 ///
@@ -25,13 +25,12 @@ pub struct Timing {
     /// The longest interval that doubling leads to. Default 5.5 s: for so long a peer is left alone that has not answered
     /// six copies, because some ask by themselves only after 5 s of silence. A longer negotiated timeout stands above it.
     pub max_timeout: Duration,
-    /// A peer is given up after this long without progress. Default 30 s. For one that has answered it is at least three
-    /// times a negotiated timeout; for one that never has, whatever it asked for, this is the most. A client's own
-    /// request, to which there was no answer yet, is not bounded by it.
+    /// A peer that has answered is given up after this long without progress. Default 30 s; at least three times
+    /// a negotiated timeout.
     pub give_up_after: Duration,
     /// Retransmissions without progress before giving up. Default `None`: only the silence counts.
     pub max_retries: Option<u32>,
-    /// Retransmissions to a peer that has never answered, fewer if `give_up_after` ends first. Default 4: little, because
+    /// Retransmissions to a peer that has never answered, fewer if they take longer than 30 s. Default 4: little, because
     /// its address may be forged.
     pub unproved_retries: u32,
     /// How long the final ACK is repeated for a peer that did not get it (RFC 1350 §6). Default 12 s: tftp-hpa and

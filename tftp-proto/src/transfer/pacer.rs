@@ -141,8 +141,8 @@ impl Pacer {
         }
     }
 
-    /// Whether whole windows arrive that leave at once.
-    pub(super) const fn knows_no_limit(&self) -> bool {
+    /// Whether the receiver takes whole windows that leave at once.
+    pub(super) const fn takes_whole_windows(&self) -> bool {
         matches!(self.stage, Stage::Whole { confirmed: true })
     }
 

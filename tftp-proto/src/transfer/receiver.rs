@@ -31,8 +31,10 @@ pub struct Receiver {
     gap_reported: bool,
     /// The highest block that came behind it.
     ahead: u64,
-    /// Since the last ACK a block has come that had come before.
+    /// Since the last ACK, and the last block further ahead, one has come that had come before.
     copied: bool,
+    /// Nothing was lost, as far as is known.
+    clean: bool,
     /// When an ACK was sent that has not been answered: its answer gives a round trip sample.
     timed: Option<Instant>,
     /// When the last ACK was sent.
@@ -114,6 +116,7 @@ impl Receiver {
             gap_reported: false,
             ahead: 0,
             copied: false,
+            clean: true,
             timed: None,
             acknowledged_at: None,
             heard: false,
@@ -186,6 +189,8 @@ impl Receiver {
         //# The reception of a data packet with a data length less than the negotiated blocksize is the final packet.
         let last = payload.len() < block_size;
         if last {
+            // What comes again while the file is being kept, because that takes its time, says nothing of losses.
+            self.clean = self.stats.ignored + self.stats.retransmissions == 0;
             self.state = State::Committing;
             self.ack_due = false;
         } else {
@@ -200,12 +205,12 @@ impl Receiver {
     }
 
     /// A block is missing: report the last one in order, at once, and once until it comes, or one that came before does again
-    /// (RFC 7440 §4), or only the end of what came behind it does.
+    /// (RFC 7440 §4), or the sender asks.
     fn handle_gap(&mut self, now: Instant, block: u64) -> DataOutcome {
         self.stats.ignored += 1;
         let is_copy = self.gap_reported && block <= self.ahead;
         let asks = is_copy && block == self.ahead && self.is_asked(now);
-        self.copied |= is_copy;
+        self.copied = is_copy;
         self.ahead = if self.gap_reported { self.ahead.max(block) } else { block };
         //= rfc7440#section-4
         //# In the case of a data block sequence error, the DRCV SHOULD notify the DSND by sending an ACK corresponding
@@ -296,7 +301,7 @@ impl Receiver {
         if self.state == State::Committing {
             //= rfc1350#section-6
             //# On the other hand, dallying is encouraged.
-            let has_lost = self.stats.ignored + self.stats.retransmissions > 0 || self.retry.has_lost();
+            let has_lost = !self.clean || self.retry.has_lost();
             let arrived = self.received / u64::from(self.parameters.window_size);
             let (enough, until) = self.retry.dally_until(now, (!has_lost).then_some(arrived));
             self.state = State::Dallying(Dally::new(self.parameters.rollover.to_wire(self.received), enough, until));

@@ -9,6 +9,8 @@ use crate::{Instant, Rng};
 
 /// The shortest time for which a final ACK is repeated.
 const BRIEF_DALLY: Duration = Duration::from_millis(250);
+/// For so long a peer is borne that has never answered. Some ask for an interval of 5 or 6 s, and need a repeat or two.
+const UNPROVED: Duration = Duration::from_secs(30);
 /// So many ACKs that arrived say nothing yet of how likely the last one is to be lost.
 const FEW_ACKS: u64 = 16;
 /// What is shorter is not worth a timer: nobody asks again so soon.
@@ -52,7 +54,7 @@ pub(crate) struct Retry {
     has_lost: bool,
     /// Whether the peer has answered: its address is no forgery.
     proved: bool,
-    /// Until then copies are counted and nothing else: the one who asks said how many.
+    /// Until it is proved, copies are counted and nothing else: the one who asks said how many.
     asking: bool,
     /// Retransmissions since the last progress.
     retries: u32,
@@ -162,12 +164,6 @@ impl Retry {
         }
     }
 
-    /// A round trip was so long at most: it may be that of a copy. To take it for the round trip makes the next question
-    /// ([`early`](Self::early)) later; but a silence is not one.
-    pub(crate) fn sample_of_late(&mut self, round_trip: Duration) {
-        self.sample(round_trip.min(self.timing.min_timeout));
-    }
-
     /// A round trip of a datagram that was sent once was no longer than this: what it was is not known. It surely was no longer
     /// than `surely`, even if what was sent before it was still under way.
     pub(crate) fn sample_at_most(&mut self, round_trip: Duration, surely: Duration) {
@@ -221,16 +217,15 @@ impl Retry {
         self.in_a_hurry = true;
     }
 
-    /// When the end of a window that has left now is worth sending once more: when its answer is late by the measured round
-    /// trip, if another one fits in before the timer runs out at `deadline`. Never for a peer with which an interval was
-    /// negotiated, unless it `hurries`: then when the timer would run out otherwise. Nor once one has.
-    pub(crate) fn early(&self, now: Instant, deadline: Instant, hurries: bool) -> Option<Instant> {
-        let waits = self.retries > 0 || self.negotiated.is_some() && !hurries;
+    /// When the answer to a window that has left now is late by the measured round trip, and how long an answer takes. `None`
+    /// for a peer with which an interval was negotiated, unless it `hurries`: then when the timer would run out otherwise; and
+    /// once a timer has run out, until a round trip was measured.
+    pub(crate) fn early(&self, now: Instant, hurries: bool) -> Option<(Instant, Duration)> {
+        let waits = self.retries > 0 || self.backoff > 0 || self.negotiated.is_some() && !hurries;
         let soonest = if hurries { self.min_interval } else { SOONEST };
         let round_trip = self.round_trip.filter(|_| !waits)?;
         let smoothed = Duration::from_nanos(round_trip.smoothed);
-        let early = now + round_trip.interval().max(smoothed * 2).max(soonest);
-        (early + smoothed < deadline).then_some(early)
+        Some((now + round_trip.interval().max(smoothed * 2).max(soonest), smoothed))
     }
 
     /// The interval before the first retransmission.
@@ -296,7 +291,7 @@ impl Retry {
     fn patience(&self) -> Option<Duration> {
         match (self.proved, self.asking) {
             (true, _) => Some(self.timing.give_up_after.max(self.negotiated.unwrap_or_default() * 3)),
-            (false, false) => Some(self.timing.give_up_after),
+            (false, false) => Some(UNPROVED),
             (false, true) => None,
         }
     }

@@ -41,8 +41,10 @@ pub struct Sender<C> {
     started_before: Instant,
     /// Whether the end of a window is sent once more even before an interval that was negotiated.
     hurries: bool,
-    /// The end of this window was sent once more, and this is when the timer runs out all the same.
-    asked: Option<Instant>,
+    /// The end of this window was sent once more.
+    asked: Option<Asked>,
+    /// The round trip is known: by a sample that is younger than the last doubt which copy an ACK answers.
+    measured: bool,
     /// Blocks before this one went out again without the report of a gap: which copy an ACK answers is not known.
     doubtful_end: u64,
     state: State,
@@ -66,6 +68,13 @@ enum State {
     Done,
     /// The peer fell silent.
     GaveUp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Asked {
+    at: Instant,
+    /// When the timer runs out all the same.
+    deadline: Instant,
 }
 
 /// What a [`Sender`] wants done.
@@ -143,6 +152,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
             started_before: retry.last_progress(),
             hurries: false,
             asked: None,
+            measured: false,
             doubtful_end: 0,
             state: State::Sending,
             pacer: None,
@@ -194,10 +204,13 @@ impl<C: AsRef<[u8]>> Sender<C> {
         match self.timed.take() {
             // The ACK answers its own block, or reports at once a gap behind it.
             Some((newest, sent_at)) if acked >= newest => {
-                match self.asked {
-                    None => self.retry.sample(now - sent_at),
-                    Some(_) => self.retry.sample_of_late(now - sent_at),
+                // If it answers the copy, it was shorter. To take it for longer makes the next question later, and where each
+                // ACK is late there is no other sample; but what is much longer is a silence.
+                let is_late = self.asked.is_some_and(|asked| now - sent_at > (asked.at - sent_at) * 2);
+                if !is_late {
+                    self.retry.sample(now - sent_at);
                 }
+                self.measured = !is_late;
                 if let Some(pacer) = self.pacer.as_mut().filter(|_| acked == 0) {
                     pacer.answered(now - sent_at);
                 }
@@ -290,6 +303,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
     /// What is under way goes out again, and may yet arrive.
     const fn doubt(&mut self) {
         self.timed = None;
+        self.measured = false;
         self.doubtful_end = self.sent_end;
     }
 
@@ -329,7 +343,7 @@ impl<C: AsRef<[u8]>> Sender<C> {
                     self.go_on_from(self.base);
                 }
             },
-            State::Waiting { ask_at: Some(at), deadline } if at <= now => self.ask(deadline),
+            State::Waiting { ask_at: Some(at), deadline } if at <= now => self.ask(now, deadline),
             State::Pausing { until } if until <= now => self.end_pause(now),
             State::Waiting { .. } | State::Pausing { .. } => {}
             State::Sending | State::Starved { .. } | State::Done | State::GaveUp => {}
@@ -339,15 +353,15 @@ impl<C: AsRef<[u8]>> Sender<C> {
     /// If an answer is late by now, waits on for it: `true`.
     pub(super) fn wait_on(&mut self, now: Instant, latest: Instant) -> bool {
         let State::Waiting { ask_at, deadline } = &mut self.state else { return false };
-        if ask_at.is_some_and(|at| at <= now) && now < *deadline {
-            *ask_at = None;
+        let asks = ask_at.take_if(|at| *at <= now).is_some();
+        if asks && now < *deadline {
             return true;
         }
         self.retry.wait_on(now, deadline, latest)
     }
 
     pub(super) const fn measures_round_trip(&self) -> bool {
-        self.timed.is_some()
+        self.timed.is_some() && self.asked.is_none()
     }
 
     pub(super) const fn has_unacknowledged(&self) -> bool {
@@ -364,15 +378,15 @@ impl<C: AsRef<[u8]>> Sender<C> {
         self.state = State::Sending;
         if !self.window_has_room() {
             let deadline = self.retry.deadline(now);
-            self.ask(deadline);
+            self.ask(now, deadline);
         }
     }
 
     /// The window is out, and its ACK is late: its last block leaves once more, which shows what is missing, if it is not the
     /// ACK. The timer runs out at `deadline` all the same.
-    fn ask(&mut self, deadline: Instant) {
+    fn ask(&mut self, now: Instant, deadline: Instant) {
         self.state = State::Sending;
-        self.asked = Some(deadline);
+        self.asked = Some(Asked { at: now, deadline });
         self.next -= 1;
         // Whatever was reported before has come by now.
         self.gap_answered = false;
@@ -400,7 +414,6 @@ impl<C: AsRef<[u8]>> Sender<C> {
             State::Sending | State::Starved { .. } => {}
             State::Pausing { until } if until <= now => self.end_pause(now),
             State::Pausing { until } => return self.meanwhile().unwrap_or(SenderAction::Wait(Some(until))),
-            State::Waiting { ask_at: Some(at), deadline } if at <= now && now < deadline => self.ask(deadline),
             State::Waiting { ask_at, deadline } => {
                 // A forged address is not worth memory, nor a second read.
                 let read = if self.retry.is_proved() { self.meanwhile() } else { None };
@@ -507,19 +520,23 @@ impl<C: AsRef<[u8]>> Sender<C> {
     }
 
     fn wait(&mut self, now: Instant) {
-        if let Some(deadline) = self.asked.filter(|deadline| now < *deadline) {
+        if let Some(Asked { deadline, .. }) = self.asked.filter(|asked| now < asked.deadline) {
             self.state = State::Waiting { ask_at: None, deadline };
             return;
         }
         let deadline = self.retry.deadline(now);
-        // Where trains are short something follows that shows what is missing, and pauses are what the receiver needs.
-        let asks = self.parameters.window_size > 1 && self.pacer.as_ref().is_none_or(Pacer::knows_no_limit);
-        let ask_at = if self.asked.is_none() && (asks || self.hurries) {
-            self.retry.early(now, deadline, self.hurries)
-        } else {
-            None
-        };
+        let early = if self.asks() { self.retry.early(now, self.hurries) } else { None };
+        // Its answer must fit in before the timer runs out.
+        let ask_at = early.filter(|(at, answer)| *at + *answer < deadline).map(|(at, _)| at);
         self.state = State::Waiting { ask_at, deadline };
+    }
+
+    /// Whether the last block of a window may ask for its ACK. Where trains are short something follows that shows what is
+    /// missing, and pauses are what the receiver needs; where memory is scarce the block would have to be read again.
+    fn asks(&self) -> bool {
+        let is_one_train = self.pacer.as_ref().is_none_or(Pacer::takes_whole_windows);
+        let may = self.parameters.window_size > 1 && self.measured && is_one_train && !self.is_memory_scarce();
+        self.asked.is_none() && (may || self.hurries)
     }
 
     /// The read of bytes that the next block needs; the next train is of `most` blocks.

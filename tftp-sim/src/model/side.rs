@@ -154,9 +154,7 @@ impl Side {
                     _ if side.got != self.got => Gap::Untold,
                     gap if let Some(block) = rules::behind_a_gap(scenario, self, bytes) => match gap {
                         Gap::Untold | Gap::Doubtful => Gap::Told { ahead: block, copied: false },
-                        Gap::Told { ahead, copied } => {
-                            Gap::Told { ahead: ahead.max(block), copied: copied || block <= ahead }
-                        }
+                        Gap::Told { ahead, .. } => Gap::Told { ahead: ahead.max(block), copied: block <= ahead },
                     },
                     Gap::Told { .. } if rules::is_old(scenario, self, bytes) => Gap::Doubtful,
                     gap => gap,

@@ -85,7 +85,7 @@ impl Receiving {
                 let asked = copy && block == self.ahead && !self.copied;
                 self.must |= !self.gap_reported || asked && !self.clock.may_be_echo(now, window);
                 self.may |= std::mem::take(&mut self.gap_doubtful) || asked;
-                self.copied |= copy;
+                self.copied = copy;
                 self.ahead = if self.gap_reported { self.ahead.max(block) } else { block };
                 self.gap_reported = true;
                 return Heard::Fine;
