@@ -62,6 +62,9 @@ fn a_server_that_cannot_open_more_files_drops_the_request_in_silence() {
         let mut bench = server();
         bench.store().script(job, 0, Fate::Fails(Duration::ZERO, FailureKind::Exhausted));
         assert_eq!(bench.say(PEER, SERVER, packet.clone()), NONE, "the client will ask again");
+        let exhausted =
+            |outcome: &Outcome| matches!(outcome, Outcome::StorageFailed { kind: FailureKind::Exhausted, .. });
+        assert!(matches!(&bench.outcomes()[..], [one] if exhausted(one)), "{:?}", bench.outcomes());
         assert_eq!(bench.active(), 0);
         bench.world.run_for(SECOND);
         bench.request(PEER, packet);

@@ -1,6 +1,7 @@
 //! Who came when, and who goes first where there is no place for a newcomer.
 
 use alloc::collections::{BTreeSet, VecDeque};
+use core::time::Duration;
 
 use super::Endpoint;
 use super::action::TransferId;
@@ -8,6 +9,9 @@ use super::demux::Network;
 use super::entry::{Entry, Phase};
 use super::event::Outcome;
 use crate::Instant;
+
+/// For so long nobody is told that an answer belongs to no transfer, when one was given up that may still be answered.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// Server transfers in the order of their requests.
 #[derive(Debug, Default)]
@@ -66,6 +70,8 @@ impl Endpoint {
                 continue;
             }
             self.conclude(now, id.index as usize, Outcome::Evicted);
+            // Its answer may be on the way. Many boot ROMs ask again in silence, but leave at an ERROR.
+            self.wrong_tid_after = self.wrong_tid_after.max(now + SILENCE);
             return true;
         }
         false

@@ -63,7 +63,7 @@ impl fmt::Display for RefusedReason {
             Self::MailMode => f.write_str("mail mode is obsolete"),
             Self::EmptyName => f.write_str("no file name"),
             Self::TooLarge => f.write_str("the file is larger than allowed"),
-            Self::Illegal(Abandoned::BlockTooLong) => f.write_str("a block is longer than agreed"),
+            Self::Illegal(Abandoned::BlockTooLong) => f.write_str("block longer than the block size"),
             Self::Oack(refusal) => refusal.fmt(f),
         }
     }

@@ -177,10 +177,8 @@ impl Endpoint {
         self.release_opening(index);
         let Some(entry) = self.table.get(index) else { return };
         if matches!(entry.phase, Phase::Opening) {
-            if failure.kind == FailureKind::Exhausted {
-                // As at any other limit: silence, for the client will ask again, and room for when it does.
-                self.evict(now, None);
-            } else {
+            let is_exhausted = failure.kind == FailureKind::Exhausted;
+            if !is_exhausted {
                 let (code, message) = failure.told();
                 self.replies.push_back(Reply {
                     socket: entry.socket,
@@ -190,6 +188,10 @@ impl Endpoint {
                 });
             }
             self.conclude(now, index, failure.into_outcome());
+            if is_exhausted {
+                // As at any other limit: silence, for the client will ask again, and room for when it does.
+                self.evict(now, None);
+            }
         }
     }
 
