@@ -42,7 +42,8 @@ pub(crate) struct Signals {
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
-    /// None where it is to be left as it is, and once it has come: a shell and its terminal may both send it.
+    /// None where it is to be left as it is, and once any has come: a shell and its terminal may both send it, and a session
+    /// that ends sends it together with SIGTERM.
     #[cfg(unix)]
     hang_up: Option<tokio::signal::unix::Signal>,
 }
@@ -72,13 +73,15 @@ impl Signals {
     /// The next request to stop. Cancelling this loses none.
     pub(crate) async fn next(&mut self) -> Stop {
         #[cfg(unix)]
-        tokio::select! {
-            _ = self.interrupt.recv() => Stop::Interrupt,
-            _ = self.terminate.recv() => Stop::Terminate,
-            () = hung_up(&mut self.hang_up) => {
-                self.hang_up = None;
-                Stop::HangUp
-            }
+        {
+            let stop = tokio::select! {
+                biased;
+                _ = self.interrupt.recv() => Stop::Interrupt,
+                _ = self.terminate.recv() => Stop::Terminate,
+                () = hung_up(&mut self.hang_up) => Stop::HangUp,
+            };
+            self.hang_up = None;
+            stop
         }
         #[cfg(not(unix))]
         {
