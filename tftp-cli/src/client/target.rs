@@ -217,8 +217,11 @@ mod linux {
 fn resolve(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MAX_LINKS {
-        if let Ok(path) = fs::canonicalize(&path) {
-            return Ok(path);
+        // The system follows no links that others left in a directory like /tmp, and has to be asked first.
+        match fs::metadata(&path) {
+            Ok(_) => return fs::canonicalize(&path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
         match fs::read_link(&path) {
             Ok(target) => path = directory(&path).join(target),
@@ -335,8 +338,8 @@ mod tests {
         symlink("missing/new", at("nowhere")).unwrap();
         assert_eq!(Target::open(Some(&at("nowhere")), &remote("a")).unwrap_err().exit, Exit::LocalIo);
         symlink("ring", at("ring")).unwrap();
-        let failure = Target::open(Some(&at("ring")), &remote("a")).unwrap_err();
-        assert!(failure.message.ends_with("too many symbolic links"), "{}", failure.message);
+        assert_eq!(Target::open(Some(&at("ring")), &remote("a")).unwrap_err().exit, Exit::LocalIo);
+        assert!(fs::symlink_metadata(at("ring")).unwrap().is_symlink());
     }
 
     #[cfg(unix)]
