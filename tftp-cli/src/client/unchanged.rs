@@ -29,17 +29,16 @@ impl Unchanged {
     }
 
     fn check(&self, at_end: bool) -> io::Result<()> {
-        // What has no size in advance, as in /proc, says 0.
-        let is_known = self.size > 0;
-        let is_off = is_known && (self.read > self.size || (at_end && self.read < self.size));
-        if !is_off && !at_end {
+        // What has no size in advance, as in /proc, says 0, and what has less than it says, as in /sys, a page.
+        let is_longer = self.size > 0 && self.read > self.size;
+        if !is_longer && !at_end {
             return Ok(());
         }
         let now = self.file.0.metadata()?;
-        if is_off || now.len() != self.size || now.modified().ok() != self.modified {
+        if is_longer || now.len() != self.size || now.modified().ok() != self.modified {
+            let Self { display, .. } = self;
             return Err(io::Error::other(format!(
-                "{} changed while it was read: put a copy that stays as it is",
-                self.display
+                "{display} changed while it was read: put a copy that stays as it is"
             )));
         }
         Ok(())
@@ -100,11 +99,14 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn a_file_that_says_0_and_has_more_is_read() {
-        let file = File::open("/proc/self/status").unwrap();
-        let metadata = file.metadata().unwrap();
-        let mut bytes = Vec::new();
-        Unchanged::new(file, &metadata, String::new()).read_to_end(&mut bytes).await.unwrap();
-        assert!(metadata.len() == 0 && !bytes.is_empty());
+    async fn files_of_the_kernel_are_read_whatever_size_they_say() {
+        for (path, size) in [("/proc/self/status", 0), ("/sys/class/net/lo/mtu", 4096)] {
+            let file = File::open(path).unwrap();
+            let metadata = file.metadata().unwrap();
+            let mut bytes = Vec::new();
+            Unchanged::new(file, &metadata, String::new()).read_to_end(&mut bytes).await.unwrap();
+            assert_eq!(metadata.len(), size, "{path}");
+            assert!(!bytes.is_empty() && bytes.len() as u64 != size, "{path}");
+        }
     }
 }
