@@ -97,8 +97,9 @@ fn get(
                 }
             }
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
-            // What comes back from a port that nobody has; the next attempt may be luckier.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+            // Some systems tell what comes back from a port that nobody has; the next attempt may be luckier.
+            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset) => {
+            }
             Err(error) => return Err(error.into()),
         }
         transfer.handle_timeout(now());

@@ -78,7 +78,7 @@ fn refused(code: ErrorCode, report: &Report, direction: Direction, remote: &Remo
         (ErrorCode::OptionNegotiation, _) => failure.hint("--no-options asks for none"),
         // Servers that know no options should ignore them. Some take the request for a broken one.
         (ErrorCode::NotDefined | ErrorCode::IllegalOperation, _) if report.parameters.is_none() && !args.no_options => {
-            failure.hint("some old servers refuse requests with options: try --no-options")
+            failure.hint("some old servers refuse requests with options; --no-options asks for none")
         }
         _ => failure,
     }

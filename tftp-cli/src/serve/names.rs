@@ -43,19 +43,17 @@ impl Names {
     pub(super) fn over(&self, mut storage: BoxStorage) -> BoxStorage {
         if let Some((_, rules)) = &self.map {
             let tell = |request: &NameRequest<'_>, name: &[u8]| {
-                let (asked, name) = (escape(request.name), escape(name));
-                tracing::debug!(client = %request.client, "\"{asked}\" is \"{name}\" by the rules");
+                tracing::debug!(client = %request.client, "\"{}\" is \"{}\" by the rules", escape(request.name), escape(name));
             };
             storage = BoxStorage::new(Renamed::new(storage, rules.clone()).on_change(tell));
         }
         if self.trim {
             let lines = Arc::clone(&self.lines);
             let tell = move |request: &NameRequest<'_>, name: &[u8]| {
-                let (asked, name) = (escape(request.name), escape(name));
                 if lines.take(Instant::now()) {
-                    tracing::info!(client = %request.client, "\"{asked}\" is taken for \"{name}\"");
+                    tracing::info!(client = %request.client, "\"{}\" is taken for \"{}\"", escape(request.name), escape(name));
                 } else {
-                    tracing::debug!(client = %request.client, "\"{asked}\" is taken for \"{name}\"");
+                    tracing::debug!(client = %request.client, "\"{}\" is taken for \"{}\"", escape(request.name), escape(name));
                 }
             };
             storage = BoxStorage::new(Renamed::new(storage, TrimJunk).on_change(tell));

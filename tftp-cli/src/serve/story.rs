@@ -9,7 +9,6 @@ use super::quota::Quota;
 use crate::args::PolicyArgs;
 use crate::escape::{escape, escape_short};
 use crate::units::{count, show_seconds, show_size};
-use tftp_proto::transfer::Abandoned;
 use tftp_tokio::{Direction, ErrorCode, Event, FailureKind, Mode, Options, Outcome, RefusedReason, Report};
 
 /// After which most clients ask again that have negotiated no interval.
@@ -277,9 +276,7 @@ fn refusal(reason: RefusedReason, max_upload: Option<u64>) -> String {
         RefusedReason::EmptyName => "the request names no file".into(),
         RefusedReason::TooLarge if max_upload.is_none() => "it announced more bytes than a file can have".into(),
         RefusedReason::TooLarge => "larger than --max-upload allows".into(),
-        RefusedReason::Illegal(Abandoned::BlockTooLong) => {
-            "the client broke the protocol: block longer than the block size".into()
-        }
+        RefusedReason::Illegal(_) => format!("the client broke the protocol: {reason}"),
         reason => format!("{reason:?}"),
     }
 }

@@ -165,8 +165,8 @@ impl<R: Runtime, S> ServerBuilder<R, S> {
     }
 
     /// Is told what happens: one [`Event::Finished`] for each transfer above all. `Display` makes a line of an event, in which
-    /// what clients sent is escaped. It is called from within the server
-    /// and must not block. It must not panic: that ends the server, as it unwinds through its future.
+    /// what clients sent is escaped. It is called from within the server and must not block. It must not panic: that ends the
+    /// server, as it unwinds through its future.
     pub fn on_event(mut self, on_event: impl FnMut(&Event) + Send + 'static) -> Self {
         self.on_event = Box::new(on_event);
         self
@@ -193,8 +193,8 @@ impl<R: Runtime, S: Storage> ServerBuilder<R, S> {
     ///
     /// Linux spreads the clients over the loops by their address and port, from now on: start all parts, each where its
     /// thread is. Drop one that is not to be started, before the others run; its clients then come to them. Those of a loop
-    /// that ran and has ended are not served by the others. On other systems, and with sockets that were passed, there is only the first, whatever is asked, and a
-    /// [warning](Server::warnings).
+    /// that ran and has ended are not served by the others. On other systems, and with sockets that were passed, there is
+    /// only the first, whatever is asked, and a [warning](Server::warnings).
     ///
     /// The loops share storage, limits, [`on_event`](Self::on_event) (called by one at a time) and the
     /// [`ServerHandle`]. A writer that fell silent yields to a new request of its host only if both came to the same
@@ -206,7 +206,8 @@ impl<R: Runtime, S: Storage> ServerBuilder<R, S> {
     /// #     block_on: fn(tftp_driver::server::Server<R>),
     /// #     block_on_part: fn(tftp_driver::server::Part<R>),
     /// # ) -> Result<(), tftp_driver::server::BindError> {
-    /// let (first, others) = builder.bind_many(std::thread::available_parallelism().unwrap_or(std::num::NonZero::<usize>::MIN))?;
+    /// let threads = std::thread::available_parallelism().unwrap_or(std::num::NonZero::<usize>::MIN);
+    /// let (first, others) = builder.bind_many(threads)?;
     /// for part in others {
     ///     // In a runtime of that thread: `part.start()?.await`.
     ///     std::thread::spawn(move || block_on_part(part));

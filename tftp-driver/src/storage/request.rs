@@ -7,9 +7,9 @@ use std::net::{IpAddr, SocketAddr};
 pub struct ReadRequest {
     /// The name as the client sent it: any bytes, of any character set. Storage decides what they mean.
     ///
-    /// It is not canonical: `secret`, `/secret`, `./secret` and `\secret` are one file. Who lets names through or keeps them back
-    /// compares [`names::canonical`](super::names::canonical) of them, and [`names::fold`](super::names::fold) of that where
-    /// storage ignores case.
+    /// It is not canonical: `secret`, `/secret`, `./secret` and `\secret` are one file. Who lets names through or keeps
+    /// them back compares [`names::canonical`](super::names::canonical) of them, and
+    /// [`names::fold`](super::names::fold) of that where storage ignores case.
     pub name: Vec<u8>,
     /// Who asks.
     pub peer: SocketAddr,
@@ -28,11 +28,7 @@ impl ReadRequest {
 /// A request to write a file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct WriteRequest {
-    /// The name as the client sent it: any bytes, of any character set. Storage decides what they mean.
-    ///
-    /// It is not canonical: `secret`, `/secret`, `./secret` and `\secret` are one file. Who lets names through or keeps them back
-    /// compares [`names::canonical`](super::names::canonical) of them, and [`names::fold`](super::names::fold) of that where
-    /// storage ignores case.
+    /// The name as the client sent it, which is not canonical: see [`ReadRequest::name`].
     pub name: Vec<u8>,
     /// Who asks.
     pub peer: SocketAddr,
