@@ -237,17 +237,23 @@ fn forged_requests_do_not_lock_the_address_out_that_they_carry() {
 #[test]
 fn where_a_network_has_its_share_the_oldest_of_its_own_gives_way() {
     let mut bench = Bench::server_with(|config| {
-        config.admission = Arc::new(Admission::new(Limits { per_network: 3, ..Limits::default() }));
+        config.admission = Arc::new(Admission::new(Limits { per_network: 20, ..Limits::default() }));
     });
     bench.store().insert("f", file());
     let peer = |port| address([198, 51, 100, 1], port);
-    for port in 1..=3 {
-        bench.request(peer(port), rrq("f", "octet", &[]));
+    let mut request = |bench: &mut Bench, port| {
+        let (tid, _) = bench.request(peer(port), rrq("f", "octet", &[]));
         bench.world.run_for(Duration::from_millis(1));
-    }
-    bench.request(peer(4), rrq("f", "octet", &[]));
+        tid
+    };
+    let tids: Vec<_> = (1..=20).map(|port| request(&mut bench, port)).collect();
+    request(&mut bench, 21);
     let ended = bench.reports().iter().map(|report| (report.peer, report.outcome.clone())).collect::<Vec<_>>();
     assert_eq!(ended, [(peer(1), Outcome::Evicted)]);
+    // Its answer was on the way. It asks again if it hears nothing; an ERROR could end it.
+    assert_eq!(bench.say(peer(1), tids[0], ack(1)), NONE);
+    bench.world.run_for(Duration::from_secs(5));
+    assert_eq!(error_code(&bench.say(peer(1), tids[0], ack(1))[0]), Some(5));
 }
 
 #[test]
