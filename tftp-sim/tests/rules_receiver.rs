@@ -209,3 +209,21 @@ fn an_owner_in_a_hurry_dallies_less_the_more_has_arrived_without_a_loss() {
     assert_eq!(dally(30, 1, false, Duration::from_micros(50)), Duration::ZERO, "not worth a timer");
     assert_eq!(dally(30, 1, true, Duration::from_micros(50)), ms(250), "something was lost");
 }
+
+/// The sender asks, or repeats, because nothing was acknowledged yet.
+#[test]
+fn copies_that_come_while_the_file_is_being_kept_are_no_sign_of_a_loss() {
+    let mut upload = Upload::new(4);
+    for block in 1..=4 {
+        upload.wait(ms(2));
+        upload.block(block);
+    }
+    upload.wait(ms(2));
+    let last = Packet::Data { block: 5, payload: b"end" };
+    upload.transfer.handle_packet(upload.now, &last);
+    upload.wait(ms(20));
+    upload.transfer.handle_packet(upload.now, &last);
+    upload.transfer.committed(upload.now);
+    let dally = upload.transfer.receiver().and_then(Receiver::dally).unwrap();
+    assert_eq!(dally.enough() - upload.now, ms(32), "sixteen round trips, as if there had been none");
+}
