@@ -241,7 +241,7 @@ fn where_a_network_has_its_share_the_oldest_of_its_own_gives_way() {
     });
     bench.store().insert("f", file());
     let peer = |port| address([198, 51, 100, 1], port);
-    let mut request = |bench: &mut Bench, port| {
+    let request = |bench: &mut Bench, port| {
         let (tid, _) = bench.request(peer(port), rrq("f", "octet", &[]));
         bench.world.run_for(Duration::from_millis(1));
         tid
