@@ -27,14 +27,10 @@ pub struct Receiver {
     ack_due: bool,
     /// Whether the owner can take another window.
     room: bool,
-    /// The present gap was reported; what still arrives behind it is the rest of that window.
-    gap_reported: bool,
-    /// The highest block that came behind it.
-    ahead: u64,
-    /// Since the last ACK, and the last block further ahead, one has come that had come before.
+    /// The present gap was reported, and this is the highest block that came behind it: the rest of that window.
+    reported: Option<u64>,
+    /// Since the last ACK, and the last block that was new, one has come that had come before.
     copied: bool,
-    /// Nothing was lost, as far as is known.
-    clean: bool,
     /// When an ACK was sent that has not been answered: its answer gives a round trip sample.
     timed: Option<Instant>,
     /// When the last ACK was sent.
@@ -55,7 +51,7 @@ enum State {
     /// An ACK is held back until the owner has room: the pause is ours, no timer runs.
     Holding { since: Instant },
     /// The last block is in and the owner is making the file appear. Repeats are absorbed.
-    Committing,
+    Committing { has_lost: bool },
     /// The final ACK was sent and is repeated on demand.
     Dallying(Dally),
     /// Dallying is over.
@@ -113,10 +109,8 @@ impl Receiver {
             acked_before: 0,
             ack_due: opening,
             room: true,
-            gap_reported: false,
-            ahead: 0,
+            reported: None,
             copied: false,
-            clean: true,
             timed: None,
             acknowledged_at: None,
             heard: false,
@@ -136,7 +130,7 @@ impl Receiver {
                 self.stats.ignored += 1;
                 return DataOutcome::Duplicate;
             }
-            State::Committing | State::Done | State::GaveUp => {
+            State::Committing { .. } | State::Done | State::GaveUp => {
                 self.stats.ignored += 1;
                 return DataOutcome::Ignored;
             }
@@ -175,7 +169,7 @@ impl Receiver {
             return DataOutcome::TooLong;
         }
         self.received += 1;
-        self.gap_reported = false;
+        (self.reported, self.copied) = (None, false);
         if let Some(sent_at) = self.timed.take() {
             self.retry.sample(now - sent_at);
         } else if let Some(sent_at) = self.acknowledged_at {
@@ -190,8 +184,7 @@ impl Receiver {
         let last = payload.len() < block_size;
         if last {
             // What comes again while the file is being kept, because that takes its time, says nothing of losses.
-            self.clean = self.stats.ignored + self.stats.retransmissions == 0;
-            self.state = State::Committing;
+            self.state = State::Committing { has_lost: self.stats.ignored + self.stats.retransmissions > 0 };
             self.ack_due = false;
         } else {
             self.window_base = self.window_base_of_next();
@@ -208,15 +201,13 @@ impl Receiver {
     /// (RFC 7440 §4), or the sender asks.
     fn handle_gap(&mut self, now: Instant, block: u64) -> DataOutcome {
         self.stats.ignored += 1;
-        let is_copy = self.gap_reported && block <= self.ahead;
-        let asks = is_copy && block == self.ahead && self.is_asked(now);
-        self.copied = is_copy;
-        self.ahead = if self.gap_reported { self.ahead.max(block) } else { block };
+        let asks = self.reported == Some(block) && self.is_asked(now);
+        self.copied = self.reported >= Some(block);
         //= rfc7440#section-4
         //# In the case of a data block sequence error, the DRCV SHOULD notify the DSND by sending an ACK corresponding
         //# to the last data block correctly received.
-        self.ack_due |= !self.gap_reported || asks;
-        self.gap_reported = true;
+        self.ack_due |= self.reported.is_none() || asks;
+        self.reported = self.reported.max(Some(block));
         DataOutcome::Gap
     }
 
@@ -255,7 +246,7 @@ impl Receiver {
             _ => block - 1,
         };
         // A report of a gap that has left was lost. Nothing else tells the sender if the block is missing once more.
-        self.gap_reported &= self.ack_due;
+        self.reported = self.reported.filter(|_| self.ack_due);
         self.window_base = self.window_base.min(base);
         self.ack_due |= block >= self.window_end();
         DataOutcome::Duplicate
@@ -298,10 +289,10 @@ impl Receiver {
 
     /// The file is complete and safe: the final ACK may leave. Call it once, after the last block.
     pub fn committed(&mut self, now: Instant) {
-        if self.state == State::Committing {
+        if let State::Committing { has_lost } = self.state {
             //= rfc1350#section-6
             //# On the other hand, dallying is encouraged.
-            let has_lost = !self.clean || self.retry.has_lost();
+            let has_lost = has_lost || self.retry.has_lost();
             let arrived = self.received / u64::from(self.parameters.window_size);
             let (enough, until) = self.retry.dally_until(now, (!has_lost).then_some(arrived));
             self.state = State::Dallying(Dally::new(self.parameters.rollover.to_wire(self.received), enough, until));
@@ -320,13 +311,13 @@ impl Receiver {
                 Verdict::GiveUp => self.state = State::GaveUp,
                 Verdict::Retry => {
                     self.stats.timeouts += 1;
-                    self.gap_reported = false;
+                    self.reported = None;
                     self.ack_due = true;
                     self.state = State::Receiving { deadline: self.retry.deadline(now) };
                 }
             },
             State::Dallying(dally) if dally.is_over(now) => self.state = State::Done,
-            State::Receiving { .. } | State::Holding { .. } | State::Committing => {}
+            State::Receiving { .. } | State::Holding { .. } | State::Committing { .. } => {}
             State::Dallying(_) | State::Done | State::GaveUp => {}
         }
     }
@@ -368,7 +359,7 @@ impl Receiver {
         self.renew_deadline();
         match self.state {
             State::Receiving { deadline } => ReceiverAction::Wait(Some(deadline)),
-            State::Holding { .. } | State::Committing => ReceiverAction::Wait(None),
+            State::Holding { .. } | State::Committing { .. } => ReceiverAction::Wait(None),
             State::Dallying(dally) => ReceiverAction::Wait(Some(dally.until())),
             State::Done => ReceiverAction::Done,
             State::GaveUp => ReceiverAction::GaveUp,
@@ -413,7 +404,7 @@ impl Receiver {
     /// Whether the last block has come.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
-        matches!(self.state, State::Committing | State::Dallying(_) | State::Done)
+        matches!(self.state, State::Committing { .. } | State::Dallying(_) | State::Done)
     }
 
     /// What is left to do once the final ACK was sent: repeating it.
@@ -421,7 +412,11 @@ impl Receiver {
     pub const fn dally(&self) -> Option<Dally> {
         match self.state {
             State::Dallying(dally) => Some(dally),
-            State::Receiving { .. } | State::Holding { .. } | State::Committing | State::Done | State::GaveUp => None,
+            State::Receiving { .. }
+            | State::Holding { .. }
+            | State::Committing { .. }
+            | State::Done
+            | State::GaveUp => None,
         }
     }
 

@@ -534,9 +534,11 @@ impl<C: AsRef<[u8]>> Sender<C> {
     /// Whether the last block of a window may ask for its ACK. Where trains are short something follows that shows what is
     /// missing, and pauses are what the receiver needs; where memory is scarce the block would have to be read again.
     fn asks(&self) -> bool {
+        if self.parameters.window_size == 1 || self.asked.is_some() {
+            return false;
+        }
         let is_one_train = self.pacer.as_ref().is_none_or(Pacer::takes_whole_windows);
-        let may = self.parameters.window_size > 1 && self.measured && is_one_train && !self.is_memory_scarce();
-        self.asked.is_none() && (may || self.hurries)
+        self.hurries || self.measured && is_one_train && !self.is_memory_scarce()
     }
 
     /// The read of bytes that the next block needs; the next train is of `most` blocks.
