@@ -36,6 +36,8 @@ pub(super) fn read(bytes: &[u8]) -> Said {
         [0, 3, high, low, ..] => Said::Data(u16::from_be_bytes([high, low]), bytes[4..].to_vec()),
         [0, 4, high, low, ..] => Said::Ack(u16::from_be_bytes([high, low])),
         [0, 5, high, low, ..] => Said::Error(u16::from_be_bytes([high, low])),
+        // Without a code it ends a transfer all the same.
+        [0, 5, ..] => Said::Error(0),
         [0, 6, ..] => Said::Oack,
         _ => Said::Nonsense,
     }
