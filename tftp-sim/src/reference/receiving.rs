@@ -22,10 +22,10 @@ pub(super) struct Receiving {
     gap_reported: bool,
     /// The window may have come again since, but that may have been an echo: then its gap may be reported again.
     gap_doubtful: bool,
-    /// The highest block that came behind the gap.
-    ahead: u64,
-    /// Since the last ACK a block has come that had come before.
-    copied: bool,
+    /// The highest block that came behind the gap, since it was reported: at least this one, at most that.
+    ahead: (u64, u64),
+    /// Since the last ACK a block has come that had come before: surely, perhaps.
+    copied: (bool, bool),
     /// An ACK must leave.
     must: bool,
     /// An ACK may leave.
@@ -62,8 +62,8 @@ impl Receiving {
             heard: false,
             gap_reported: false,
             gap_doubtful: false,
-            ahead: 0,
-            copied: false,
+            ahead: (0, 0),
+            copied: (false, false),
             must: true,
             may: false,
             stage: Stage::Receiving,
@@ -81,12 +81,19 @@ impl Receiving {
             self.heard = true;
             if block > next {
                 // The end of what came behind the gap, and nothing else, comes once more: a question.
-                let copy = self.gap_reported && block <= self.ahead;
-                let asked = copy && block == self.ahead && !self.copied;
+                let (least, most) = self.ahead;
+                let asked = self.gap_reported && block == most && least == most && !self.copied.1;
+                let perhaps = self.gap_reported && (block == least || block == most) && !self.copied.0;
+                let anew = std::mem::take(&mut self.gap_doubtful);
                 self.must |= !self.gap_reported || asked && !self.clock.may_be_echo(now, window);
-                self.may |= std::mem::take(&mut self.gap_doubtful) || asked;
-                self.copied = copy;
-                self.ahead = if self.gap_reported { self.ahead.max(block) } else { block };
+                self.may |= anew || perhaps;
+                self.copied = (self.gap_reported && !anew && block <= least, self.gap_reported && block <= most);
+                // If it was reported anew, this is the first block behind it.
+                self.ahead = match (self.gap_reported, anew) {
+                    (true, false) => (least.max(block), most.max(block)),
+                    (true, true) => (block, most.max(block)),
+                    (false, _) => (block, block),
+                };
                 self.gap_reported = true;
                 return Heard::Fine;
             }
@@ -110,11 +117,10 @@ impl Receiving {
             }
         } else if let Some(block) = self.terms.block_of(number, oldest..next) {
             let whole = self.acked.0 == self.received && self.acked.0 == self.acked.1 + window && window > 1;
-            let asked = whole && block == self.received && !self.copied;
-            self.copied = true;
-            if asked {
-                self.may = true;
-                self.must |= !self.clock.may_be_echo(now, window);
+            let copied = std::mem::replace(&mut self.copied, (true, true));
+            if whole && block == self.received {
+                self.may |= !copied.0;
+                self.must |= !copied.1 && !self.clock.may_be_echo(now, window);
             }
             // The sender has gone back, unless this is an echo: behind an ACK, of which it got one of the last two, if not none.
             // Where it could not have sent what came since, the block was only late.
@@ -158,7 +164,7 @@ impl Receiving {
         }
         let opening = if self.heard { None } else { self.terms.oack.clone() };
         assert_eq!(bytes, opening.unwrap_or_else(|| ack(self.last_number())), "{self:?}");
-        (self.must, self.may, self.copied) = (false, false, false);
+        (self.must, self.may, self.copied) = (false, false, (false, false));
         self.base = (self.received, self.received);
         if self.acked.0 < self.received {
             self.acked = (self.received, self.acked.0);
