@@ -72,6 +72,7 @@ pub fn ask(socket: SocketId, server: SocketAddr, direction: Direction, name: &st
         fall_back: true,
         accept_any_source: false,
         timing: Timing::default(),
+        gather: 1,
         max_size: i64::MAX as u64,
     }
 }

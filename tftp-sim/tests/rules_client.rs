@@ -270,6 +270,23 @@ fn the_parameters_are_told_when_the_server_has_answered() {
 }
 
 #[test]
+fn what_is_received_is_gathered_into_writes_of_a_size_while_its_blocks_are_acknowledged() {
+    let mut bench = Bench::client();
+    let id = bench.start(ClientRequest { gather: 1200, ..ask(0, SERVER, Direction::Read, "f") }, None);
+    let content = content::bytes(1, 512 * 6 + 7);
+    for (number, block) in (1..).zip(content.chunks(512)) {
+        if number > 1 {
+            assert_eq!(bench.node().endpoint.transferred(id), Some(512 * u64::from(number - 1)));
+        }
+        assert_eq!(bench.say(TID, US, data(number, block)), [ack(number)]);
+    }
+    assert_eq!(bench.store().received(id), Some(&content[..]));
+    let writes: Vec<_> = bench.store().log().iter().filter_map(|asked| asked.range).collect();
+    assert_eq!(writes, [(0, 1536), (1536, 1536), (3072, 7)]);
+    bench.rest();
+}
+
+#[test]
 fn both_roles_live_in_one_endpoint() {
     let mut bench = Bench::server_with(|config| {
         let last = config.sockets.len() - 1;

@@ -27,6 +27,10 @@ pub struct ClientConfig {
     pub local_addr: Option<SocketAddr>,
     /// The largest file accepted by a get, in bytes. Default 2⁶³−1.
     pub max_size: u64,
+    /// The bytes of a download that are handed on at once, at least, but for the last; of one that fails, less than so many
+    /// may be lost. Default 1: everything that has come is there to be read. More is less work where a file is
+    /// written.
+    pub chunk_size: usize,
     /// Receive buffer to ask the system for, in bytes. Default 4 MiB; systems grant less.
     pub receive_buffer: usize,
     /// Whether blocks larger than the path's MTU leave in IP fragments. Default: yes.
@@ -45,6 +49,7 @@ impl Default for ClientConfig {
             accept_any_source: false,
             local_addr: None,
             max_size: i64::MAX as u64,
+            chunk_size: 1,
             receive_buffer: 4 << 20,
             fragmentation: true,
             seed: None,
@@ -128,6 +133,12 @@ impl<C> ClientBuilder<C> {
     /// The largest file accepted, in bytes. See [`ClientConfig::max_size`].
     pub fn max_size(mut self, bytes: u64) -> Self {
         self.config.max_size = bytes;
+        self
+    }
+
+    /// Hands downloads on in chunks of this many bytes or more. See [`ClientConfig::chunk_size`].
+    pub fn chunk_size(mut self, bytes: usize) -> Self {
+        self.config.chunk_size = bytes;
         self
     }
 

@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use tftp_proto::endpoint::{FailureKind, JobResult, Report, StorageFailure};
 use tftp_proto::negotiate::Parameters;
 use tftp_proto::wire::Direction;
@@ -78,12 +79,40 @@ impl<R: Runtime> Download<R> {
             return Poll::Ready(Ok(0));
         }
         let filled = self.session.handler_mut().read(buffer);
-        // A reader that knows the size may never come back.
+        self.commit_if_read(cx);
+        Poll::Ready(Ok(filled))
+    }
+
+    /// What comes next of the file, without a copy of it; `None` is its end, which then has been acknowledged. How much
+    /// that is depends on the server, on the network, and on [`chunk_size`](super::ClientBuilder::chunk_size).
+    ///
+    /// # Errors
+    ///
+    /// What ended the transfer, after everything that was received before.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+        poll_fn(|cx| self.poll_chunk(cx)).await
+    }
+
+    /// As [`chunk`](Self::chunk).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
+        if !ready!(self.poll_more(cx))? {
+            return Poll::Ready(Ok(None));
+        }
+        let chunk = self.session.handler_mut().pop();
+        self.commit_if_read(cx);
+        Poll::Ready(Ok(chunk))
+    }
+
+    /// A reader that knows the size may never come back after the last byte.
+    fn commit_if_read(&mut self, cx: &mut Context<'_>) {
         if self.session.handler_mut().release_commit() {
             // An error will show again when it does.
             let _ = self.session.poll(cx);
         }
-        Poll::Ready(Ok(filled))
     }
 
     /// Ready once there is something to read (true), or the transfer has ended.

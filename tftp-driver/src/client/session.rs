@@ -64,6 +64,7 @@ impl<R: Runtime, H: JobHandler<Tftp<Notes>>> Session<R, H> {
             accept_any_source: config.accept_any_source,
             timing: config.timing,
             max_size: config.max_size,
+            gather: config.chunk_size,
         };
         let mut endpoint = EndpointConfig::default();
         endpoint.sockets = sockets.iter().map(|_| SocketRole::Client).collect();

@@ -52,11 +52,22 @@ impl Sink {
                 self.chunks.pop_front();
             }
         }
-        self.len -= filled;
+        self.has_read(filled);
+        filled
+    }
+
+    /// The oldest chunk, as it came.
+    pub(super) fn pop(&mut self) -> Option<Bytes> {
+        let chunk = self.chunks.pop_front()?;
+        self.has_read(chunk.len());
+        Some(chunk)
+    }
+
+    fn has_read(&mut self, count: usize) {
+        self.len -= count;
         if self.len <= self.capacity / 2 && !self.committing {
             self.release();
         }
-        filled
     }
 
     /// Whether everything has arrived, but not everything has been read.

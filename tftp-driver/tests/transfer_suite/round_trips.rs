@@ -126,6 +126,26 @@ pub(crate) async fn slow_readers_hold_the_server_back<R: Runtime>(rig: Rig<R>) {
     assert!(read_some(&mut download, 1).await.unwrap().is_empty());
 }
 
+pub(crate) async fn chunks_are_as_large_as_asked_for<R: Runtime>(rig: Rig<R>) {
+    let memory = memory();
+    let data = content(9, 300_001);
+    memory.insert("file", data.clone()).unwrap();
+    let server = rig.serve(memory);
+    for (window, chunk_size) in [(1, 1), (1, 10_000), (16, 10_000), (1, 100_000), (16, 1 << 30)] {
+        let client = rig.client_with(|builder| builder.block_size(1000).window_size(window).chunk_size(chunk_size));
+        let mut download = client.get(server.address(), "file").await.unwrap();
+        let mut chunks = Vec::new();
+        while let Some(chunk) = download.chunk().await.unwrap() {
+            chunks.push(chunk);
+        }
+        assert!(chunks.concat() == data);
+        let (_, all_but_the_last) = chunks.split_last().unwrap();
+        assert!(all_but_the_last.iter().all(|chunk| chunk.len() >= chunk_size), "window {window}, {chunk_size}");
+        assert!(download.chunk().await.unwrap().is_none());
+        assert_eq!(download.report().unwrap().outcome, Outcome::Completed);
+    }
+}
+
 pub(crate) async fn readers_that_know_the_size_need_no_end_of_file<R: Runtime>(rig: Rig<R>) {
     let memory = memory();
     memory.insert("file", content(6, 3000)).unwrap();

@@ -34,6 +34,9 @@ pub struct ClientRequest {
     pub timing: Timing,
     /// The largest file accepted by a get, in bytes after decoding.
     pub max_size: u64,
+    /// Of a get: the bytes that a write to storage has at least, but for the last. With 1 everything is handed on as soon
+    /// as storage is free.
+    pub gather: usize,
 }
 
 /// Why a [`ClientRequest`] cannot be started.

@@ -224,6 +224,11 @@ impl Entry {
         }
     }
 
+    /// Bytes of the file that have come so far, or were acknowledged.
+    pub(super) fn transferred(&self) -> u64 {
+        self.inbox.as_ref().map_or(self.acknowledged, Inbox::received)
+    }
+
     /// Bytes of the file that were delivered.
     pub(super) fn bytes(&self) -> u64 {
         self.inbox.as_ref().map_or(self.acknowledged, Inbox::bytes)

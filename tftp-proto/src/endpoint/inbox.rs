@@ -8,6 +8,15 @@ use crate::negotiate::Parameters;
 use crate::netascii::Decoder;
 use crate::wire::Mode;
 
+/// How many bytes a write has at least, but for the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gather {
+    /// As a server likes it; the peer may send ahead while storage is busy.
+    Ahead,
+    /// So many, and the peer waits while storage is busy: it is a reader that pauses as it likes.
+    UpTo(usize),
+}
+
 /// Writes are gathered up to this size on a server, in bytes.
 const GATHER: usize = 32 << 10;
 /// What may come on a server while storage is busy with a write, before the peer has to wait, in bytes.
@@ -41,10 +50,12 @@ pub(super) struct Inbox {
 pub(super) struct TooLarge;
 
 impl Inbox {
-    /// `prompt`: hand on every byte as soon as storage is free, for a reader that waits for it.
-    pub(super) fn new(parameters: &Parameters, limit: u64, prompt: bool) -> Self {
+    pub(super) fn new(parameters: &Parameters, limit: u64, gather: Gather) -> Self {
         let window = usize::from(parameters.block_size) * usize::from(parameters.window_size);
-        let threshold = if prompt { 1 } else { GATHER };
+        let threshold = match gather {
+            Gather::Ahead => GATHER,
+            Gather::UpTo(bytes) => bytes.max(1),
+        };
         Self {
             //= rfc1123#section-4.2.4
             //# octet and netascii MUST both work
@@ -55,9 +66,9 @@ impl Inbox {
             complete: false,
             limit,
             threshold,
-            least: if prompt { window } else { window.max(GATHER) },
-            ahead: !prompt,
-            usual: if prompt { window } else { GATHER + window },
+            least: window.max(threshold),
+            ahead: gather == Gather::Ahead,
+            usual: (threshold - 1).saturating_add(window),
         }
     }
 
@@ -77,7 +88,7 @@ impl Inbox {
             }
         }
         self.complete |= last;
-        if self.written.saturating_add(self.buffer.len() as u64) > self.limit { Err(TooLarge) } else { Ok(()) }
+        if self.received() > self.limit { Err(TooLarge) } else { Ok(()) }
     }
 
     /// The next write, if one is due: its offset and bytes. Storage must be free.
@@ -109,6 +120,11 @@ impl Inbox {
     /// Whether everything has come and was handed to storage.
     pub(super) fn is_drained(&self) -> bool {
         self.complete && self.buffer.is_empty()
+    }
+
+    /// Bytes that have come, after decoding.
+    pub(super) fn received(&self) -> u64 {
+        self.written.saturating_add(self.buffer.len() as u64)
     }
 
     /// Bytes handed to storage.

@@ -218,10 +218,11 @@ impl Endpoint {
         earlier(next, earlier(self.saturation.next(), shutdown))
     }
 
-    /// Bytes of the file that a transfer has delivered so far. `None` if it has ended.
+    /// Bytes of the file that were acknowledged, or received, so far: those that are gathered for the next write, too.
+    /// `None` if the transfer has ended.
     #[must_use]
     pub fn transferred(&self, id: TransferId) -> Option<u64> {
-        self.entry(id).map(Entry::bytes)
+        self.entry(id).map(Entry::transferred)
     }
 
     /// Bytes of files that are being sent and are in memory: what all transfers hold, added up.

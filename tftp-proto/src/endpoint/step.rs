@@ -4,7 +4,7 @@ use super::action::{Action, Job, Transmit};
 use super::demux::PeerKey;
 use super::entry::{JobKind, Phase, Running, Side};
 use super::event::{Event, Outcome, RefusedReason};
-use super::inbox::Inbox;
+use super::inbox::{Gather, Inbox};
 use super::timers::earlier;
 use super::tombstones::Epitaph;
 use super::{Endpoint, Ignored};
@@ -66,13 +66,12 @@ impl Endpoint {
     /// The parameters of a transfer are settled.
     pub(super) fn established(&mut self, now: Instant, index: usize, parameters: &crate::negotiate::Parameters) {
         let Some(entry) = self.table.get_mut(index) else { return };
-        let limit = match &entry.side {
-            Side::Server { .. } => self.config.max_upload,
-            Side::Client { request, .. } => request.max_size,
+        let (limit, gather) = match &entry.side {
+            Side::Server { .. } => (self.config.max_upload, Gather::Ahead),
+            Side::Client { request, .. } => (request.max_size, Gather::UpTo(request.gather)),
         };
         if entry.writes_storage() {
-            let prompt = matches!(entry.side, Side::Client { .. });
-            entry.inbox = Some(Inbox::new(parameters, limit, prompt));
+            entry.inbox = Some(Inbox::new(parameters, limit, gather));
         }
         self.events.push_back(Event::Established { id: entry.id, parameters: *parameters });
         let announced = parameters.transfer_size.filter(|_| parameters.mode == crate::wire::Mode::Octet);
