@@ -1,8 +1,9 @@
 //! `get`.
 
+use std::future::poll_fn;
 use std::path::Path;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 use super::failure::explain;
 use super::outcome::Facts;
@@ -24,9 +25,6 @@ const ENOUGH: usize = 32 << 10;
 
 /// The same where each write is a hop to the blocking pool, which costs more.
 const ENOUGH_FOR_A_HOP: usize = 192 << 10;
-
-/// Room for them and for what comes along.
-const CHUNK: usize = 256 << 10;
 
 /// Downloads a file.
 pub(crate) async fn get(args: &GetArgs) -> Result<(), Failure> {
@@ -78,7 +76,12 @@ async fn run(args: &GetArgs, remote: &Remote, target: Target) -> Result<Facts, F
 
 /// Everything up to the end of the file, written and flushed.
 async fn transfer(args: &GetArgs, remote: &Remote, target: &Target) -> Result<Download, Failed> {
-    let client = settings::client(&args.client, remote, args.max_size)?;
+    let enough = if target.is_regular() { ENOUGH } else { ENOUGH_FOR_A_HOP };
+    let mut builder = settings::client(&args.client, remote)?.chunk_size(enough);
+    if let Some(bytes) = args.max_size {
+        builder = builder.max_size(bytes);
+    }
+    let client = builder.build();
     let addresses = settings::resolve(&args.client, remote).await?;
     let explain = |error: &ClientError| explain(error, Direction::Read, remote, &args.client, &addresses);
     let name = String::from_utf8_lossy(&remote.path);
@@ -95,42 +98,17 @@ async fn transfer(args: &GetArgs, remote: &Remote, target: &Target) -> Result<Do
         Some(file) => Box::new(tokio::fs::File::from_std(file)),
         None => Box::new(tokio::io::stdout()),
     };
-    let enough = if target.is_regular() { ENOUGH } else { ENOUGH_FOR_A_HOP };
-    let mut buffer = vec![0; CHUNK];
     loop {
-        let filled = fill(&mut download, &mut buffer, enough, |download| progress.set(download.transferred()));
-        let filled = filled.await.map_err(|error| read_failure(error, explain))?;
-        let Some(bytes) = buffer.get(..filled).filter(|bytes| !bytes.is_empty()) else { break };
-        writer.write_all(bytes).await.map_err(|error| stuck(target, &error, &download))?;
+        let chunk = poll_fn(|cx| {
+            let chunk = download.poll_chunk(cx);
+            progress.set(download.transferred());
+            chunk
+        });
+        let Some(chunk) = chunk.await.map_err(|error| explain(&error))? else { break };
+        writer.write_all(&chunk).await.map_err(|error| stuck(target, &error, &download))?;
     }
     writer.flush().await.map_err(|error| stuck(target, &error, &download))?;
     Ok(download)
-}
-
-/// Reads until there are `enough` bytes in `buffer`, or the end is reached.
-async fn fill<R: AsyncRead + Unpin>(
-    reader: &mut R,
-    buffer: &mut [u8],
-    enough: usize,
-    mut progress: impl FnMut(&R),
-) -> std::io::Result<usize> {
-    let mut filled = 0;
-    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty() && filled < enough) {
-        match reader.read(rest).await? {
-            0 => break,
-            count => filled += count,
-        }
-        progress(reader);
-    }
-    Ok(filled)
-}
-
-/// The library's error inside of one from reading.
-fn read_failure(error: std::io::Error, explain: impl FnOnce(&ClientError) -> Failed) -> Failed {
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<ClientError>()) {
-        Some(error) => explain(error),
-        None => Failure::new(Exit::Network, error.to_string()).into(),
-    }
 }
 
 /// The target takes no more.

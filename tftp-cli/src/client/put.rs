@@ -46,7 +46,7 @@ async fn run(args: &PutArgs, remote: &Remote, source: Source) -> Result<Facts, F
 }
 
 async fn transfer(args: &PutArgs, remote: &Remote, source: Source) -> Result<Facts, Failed> {
-    let client = settings::client(&args.client, remote, None)?;
+    let client = settings::client(&args.client, remote)?.build();
     let addresses = settings::resolve(&args.client, remote).await?;
     let wanted = !args.client.output.quiet && !args.client.no_progress;
     let progress = Progress::new(wanted, &escape(&remote.path));

@@ -5,13 +5,13 @@ use std::net::{IpAddr, SocketAddr};
 use crate::args::ClientArgs;
 use crate::exit::{Exit, Failure};
 use crate::remote::{Remote, TransferMode};
-use tftp_tokio::{Client, Mode, Options, Timing};
+use tftp_tokio::{Client, ClientBuilder, Mode, Options, Timing};
 
 /// Repeats of a request when nothing else is asked.
 const REQUEST_RETRIES: u32 = 4;
 
-/// The client that the arguments describe, and the mode that it uses.
-pub(crate) fn client(args: &ClientArgs, remote: &Remote, max_size: Option<u64>) -> Result<Client, Failure> {
+/// The client that the arguments describe.
+pub(crate) fn client(args: &ClientArgs, remote: &Remote) -> Result<ClientBuilder, Failure> {
     let mut builder = Client::builder()
         .options(options(args))
         .mode(mode(args, remote)?)
@@ -20,10 +20,7 @@ pub(crate) fn client(args: &ClientArgs, remote: &Remote, max_size: Option<u64>) 
     if let Some(ip) = args.local_address {
         builder = builder.local_addr(SocketAddr::new(ip, 0));
     }
-    if let Some(bytes) = max_size {
-        builder = builder.max_size(bytes);
-    }
-    Ok(builder.build())
+    Ok(builder)
 }
 
 fn mode(args: &ClientArgs, remote: &Remote) -> Result<Mode, Failure> {
