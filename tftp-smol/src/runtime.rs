@@ -47,6 +47,10 @@ pub struct SmolSocket {
 }
 
 impl AsyncSocket for SmolSocket {
+    fn socket(&self) -> SocketRef<'_> {
+        SocketRef::from(self.socket.get_ref())
+    }
+
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         poll_ready(&mut self.readable, || self.socket.poll_readable(cx))
     }

@@ -48,6 +48,10 @@ mod reading_only {
     }
 
     impl AsyncSocket for TokioSocket {
+        fn socket(&self) -> SocketRef<'_> {
+            SocketRef::from(self.socket.get_ref())
+        }
+
         fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
             self.socket.poll_read_ready(cx).map_ok(drop)
         }
@@ -125,6 +129,10 @@ mod both_ways {
     }
 
     impl AsyncSocket for TokioSocket {
+        fn socket(&self) -> SocketRef<'_> {
+            SocketRef::from(&self.0)
+        }
+
         fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
             self.0.poll_recv_ready(cx)
         }

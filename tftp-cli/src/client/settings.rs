@@ -16,6 +16,8 @@ pub(crate) fn client(args: &ClientArgs, remote: &Remote) -> Result<ClientBuilder
         .options(options(args))
         .mode(mode(args, remote)?)
         .timing(timing(args))
+        // One transfer, and nothing else on the thread but a signal that may come.
+        .wait_in_place(true)
         .accept_any_source(args.any_source);
     if let Some(ip) = args.local_address {
         builder = builder.local_addr(SocketAddr::new(ip, 0));

@@ -37,6 +37,9 @@ pub struct ClientConfig {
     pub fragmentation: bool,
     /// Seed of everything random, for runs that can be repeated. Default: a random one.
     pub seed: Option<u64>,
+    /// Whether the thread waits for a server that sends one block at a time, on Linux: a third of the system calls less, but
+    /// nothing else runs on the thread for up to 20 ms at a time. Default: no.
+    pub wait_in_place: bool,
 }
 
 impl Default for ClientConfig {
@@ -53,6 +56,7 @@ impl Default for ClientConfig {
             receive_buffer: 4 << 20,
             fragmentation: true,
             seed: None,
+            wait_in_place: false,
         }
     }
 }
@@ -151,6 +155,12 @@ impl<C> ClientBuilder<C> {
     /// Whether large blocks leave in fragments. See [`ClientConfig::fragmentation`].
     pub fn fragmentation(mut self, allow: bool) -> Self {
         self.config.fragmentation = allow;
+        self
+    }
+
+    /// Waits on the thread. See [`ClientConfig::wait_in_place`].
+    pub fn wait_in_place(mut self, wait: bool) -> Self {
+        self.config.wait_in_place = wait;
         self
     }
 

@@ -76,7 +76,10 @@ impl<R: Runtime, H: JobHandler<Tftp<Notes>>> Session<R, H> {
         let mut protocol = Tftp::new(endpoint, seed, now, Notes::default());
         let id = protocol.start(now, start)?;
         let on_event: fn(Infallible) = |event| match event {};
-        let event_loop = EventLoop::new(runtime, sockets, protocol, handler, on_event).map_err(Error::Io)?;
+        let mut event_loop = EventLoop::new(runtime, sockets, protocol, handler, on_event).map_err(Error::Io)?;
+        if config.wait_in_place {
+            event_loop = event_loop.waiting_in_place();
+        }
         Ok(Self { event_loop, id })
     }
 

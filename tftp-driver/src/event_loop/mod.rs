@@ -4,6 +4,7 @@
 //! threads, run more loops.
 
 mod alarm;
+mod in_place;
 mod port;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use crate::protocol::{JobHandler, Protocol, SocketId, Transmit};
 use crate::runtime::Runtime;
 use crate::udp::{BoundSocket, Inbox, Refused, Socket};
 use alarm::Alarm;
+use in_place::InPlace;
 use port::Port;
 use wake::{Source, Task};
 
@@ -76,6 +78,7 @@ pub struct EventLoop<R: Runtime, P: Protocol, H: JobHandler<P>, E> {
     /// The protocol has said `Wait` since it was last told something.
     drained: bool,
     finished: bool,
+    in_place: InPlace,
     counters: Counters,
 }
 
@@ -134,6 +137,7 @@ where
             deadline: None,
             drained: false,
             finished: false,
+            in_place: InPlace::default(),
             counters: Counters::default(),
         })
     }

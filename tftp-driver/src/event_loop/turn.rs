@@ -40,6 +40,7 @@ where
         self.task.register(cx.waker());
         self.tick();
         self.has_just_begun = true;
+        self.begin_waiting_in_place();
         let mut budget = TURN;
         while self.drain(cx, &mut budget)? {
             if self.finished {
@@ -185,6 +186,9 @@ where
 
     /// Fills the inbox from the next socket that has something. False if none has.
     fn receive(&mut self) -> io::Result<bool> {
+        if self.receive_in_place() {
+            return Ok(true);
+        }
         let ports = self.ports.len();
         let turn = self.next_port;
         for id in (turn..ports).chain(0..turn.min(ports)) {
@@ -197,6 +201,7 @@ where
                 Received::Failed => self.counters.receive_errors += 1,
             }
             self.next_port = id + 1;
+            self.in_place.has_answered = false;
             if !self.has_just_begun {
                 self.tick();
             }
@@ -208,6 +213,7 @@ where
     /// Sends what `out` holds, from `sent` on. What the system refuses for now is kept until `give_up_at`, or as long as
     /// anything is.
     fn send(&mut self, mut transmit: Transmit, mut sent: usize, give_up_at: Option<Instant>) {
+        self.in_place.has_answered = true;
         let body = if transmit.head.is_some() { self.protocol.body() } else { [&[][..]; 2] };
         let datagrams = Datagrams::new(&transmit, &self.out, body);
         let (Some(port), Some(datagrams)) = (self.ports.get_mut(transmit.socket), datagrams) else {

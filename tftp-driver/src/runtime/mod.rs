@@ -60,6 +60,9 @@ pub trait Runtime: Clone + Send + Sync + 'static {
 /// [`WouldBlock`](io::ErrorKind::WouldBlock), so the order is: ask for readiness, try until `WouldBlock`, ask again and
 /// so register for the next wake-up.
 pub trait AsyncSocket: Send + Unpin + 'static {
+    /// The socket, for calls that have nothing to do with readiness.
+    fn socket(&self) -> SocketRef<'_>;
+
     /// Whether receiving is worth a try; if not, the task is woken once it is.
     ///
     /// # Errors

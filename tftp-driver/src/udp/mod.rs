@@ -10,6 +10,7 @@ mod datagrams;
 mod recv;
 mod send;
 mod system;
+mod waiting;
 
 pub use bind::{BindOptions, BoundSocket, bind};
 pub(crate) use datagrams::{Datagrams, assemble};
@@ -36,12 +37,23 @@ pub(crate) struct Socket<S> {
     trains: bool,
     local_addr: SocketAddr,
     segment_limit: Option<usize>,
+    /// Receiving from it waits for a datagram.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    waits: bool,
 }
 
 impl<S> Socket<S> {
     pub(crate) fn new<R: Runtime<Socket = S>>(runtime: &R, bound: BoundSocket) -> io::Result<Self> {
         let BoundSocket { socket, state, local_addr, segment_limit, .. } = bound;
-        Ok(Self { io: runtime.socket(socket)?, state, trains: true, local_addr, segment_limit })
+        Ok(Self {
+            io: runtime.socket(socket)?,
+            state,
+            trains: true,
+            local_addr,
+            segment_limit,
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            waits: false,
+        })
     }
 
     pub(crate) fn local_addr(&self) -> SocketAddr {

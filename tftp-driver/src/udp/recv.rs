@@ -48,6 +48,7 @@ impl Inbox {
     /// Receives a batch. What was there before must have been taken.
     pub(crate) fn fill<S: AsyncSocket>(&mut self, id: SocketId, socket: &mut Socket<S>) -> io::Result<()> {
         (self.socket, self.filled, self.slot, self.offset) = (id, 0, 0, 0);
+        socket.set_waiting(false)?;
         let Self { bytes, metas, filled, .. } = self;
         let slots = bytes.as_chunks_mut::<SLOT_SIZE>().0.first_chunk_mut::<SLOTS>();
         let slots = slots.ok_or_else(|| io::Error::other("the inbox has too few slots"))?;
@@ -62,6 +63,28 @@ impl Inbox {
             Err(error) if self.filled == 0 => return Err(error),
             Err(_) | Ok(()) => {}
         }
+        self.settle_addresses(socket);
+        Ok(())
+    }
+
+    /// Receives one datagram, or train of them, and waits for it as long as the socket's limit is. What was there before
+    /// must have been taken.
+    pub(crate) fn wait<S: AsyncSocket>(&mut self, id: SocketId, socket: &mut Socket<S>) -> io::Result<()> {
+        (self.socket, self.filled, self.slot, self.offset) = (id, 0, 0, 0);
+        socket.set_waiting(true)?;
+        let mut slot = [IoSliceMut::new(&mut self.bytes[..SLOT_SIZE])];
+        self.filled = socket.state.recv(UdpSockRef::from(&socket.io.socket().0), &mut slot, &mut self.metas)?;
+        self.settle_addresses(socket);
+        Ok(())
+    }
+
+    /// The socket that has brought the last batch, if that was a single datagram.
+    pub(crate) fn single(&self) -> Option<SocketId> {
+        let [first, ..] = &self.metas;
+        (self.filled == 1 && first.len <= first.stride).then_some(self.socket)
+    }
+
+    fn settle_addresses<S>(&mut self, socket: &Socket<S>) {
         // What is bound to one address is sent nothing else, unless a firewall has redirected it.
         let bound = Some(socket.local_addr.ip().to_canonical()).filter(|ip| !ip.is_unspecified());
         for meta in &mut self.metas[..self.filled] {
@@ -73,7 +96,6 @@ impl Inbox {
                 ip => ip,
             });
         }
-        Ok(())
     }
 
     /// The next datagram of the train that [`next`](Self::next) has begun.

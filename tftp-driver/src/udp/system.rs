@@ -35,9 +35,9 @@ mod gathering {
         train: Option<usize>,
         slices: &[IoSlice<'_>],
     ) -> io::Result<()> {
-        // The system has less to look at.
+        // The system has less to look at. A socket whose receiver waits must not make its sender wait.
         if let ([whole], None, None) = (slices, train, source) {
-            rustix::io::retry_on_intr(|| sendto(io.0, whole, SendFlags::empty(), &destination))?;
+            rustix::io::retry_on_intr(|| sendto(io.0, whole, SendFlags::DONTWAIT, &destination))?;
             return Ok(());
         }
         let segment;
@@ -88,7 +88,7 @@ mod gathering {
         control: &[ControlMessage<'_>],
     ) -> io::Result<()> {
         loop {
-            match sendmsg(io.0.as_raw_fd(), slices, control, MsgFlags::empty(), Some(destination)) {
+            match sendmsg(io.0.as_raw_fd(), slices, control, MsgFlags::MSG_DONTWAIT, Some(destination)) {
                 Ok(_) => return Ok(()),
                 Err(Errno::EINTR) => {}
                 Err(error) => return Err(error.into()),

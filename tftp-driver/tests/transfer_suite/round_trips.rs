@@ -146,6 +146,20 @@ pub(crate) async fn chunks_are_as_large_as_asked_for<R: Runtime>(rig: Rig<R>) {
     }
 }
 
+pub(crate) async fn clients_that_wait_in_place<R: Runtime>(rig: Rig<R>) {
+    let server = rig.serve(memory());
+    // Few blocks: where the server is on the same thread, it gets there only after each wait.
+    for (window, len) in [(1, 5_000), (4, 20_000)] {
+        let data = content(10, len);
+        let client = rig.client_with(|builder| builder.block_size(512).window_size(window).wait_in_place(true));
+        let name = format!("window {window}");
+        client.put(server.address(), &name, Pieces(data.clone()), None).await.unwrap();
+        assert!(download(&client, server.address(), &name).await.unwrap() == data, "{name}");
+    }
+    let reports = server.finished(&rig, 4).await;
+    assert!(reports.iter().all(|report| report.outcome == Outcome::Completed));
+}
+
 pub(crate) async fn readers_that_know_the_size_need_no_end_of_file<R: Runtime>(rig: Rig<R>) {
     let memory = memory();
     memory.insert("file", content(6, 3000)).unwrap();

@@ -1,6 +1,6 @@
 //! A runtime whose clock and readiness the test controls, and a protocol that records what it is told.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -18,6 +18,8 @@ use crate::udp::{BindOptions, bind};
 #[derive(Clone)]
 pub(super) struct Fake(Arc<Mutex<State>>);
 
+type BeforeWait = Box<dyn FnOnce(&mut State) + Send>;
+
 pub(super) struct State {
     pub(super) now: Instant,
     /// Sending is answered with these before the socket is asked. `WouldBlock` makes the socket not writable.
@@ -26,8 +28,14 @@ pub(super) struct State {
     pub(super) receive_error: Option<io::ErrorKind>,
     /// Happens when the socket is about to be read.
     pub(super) before_read: Option<Box<dyn FnOnce() + Send>>,
+    /// Happens when the loop is about to wait in place, one after the other.
+    pub(super) before_wait: VecDeque<BeforeWait>,
+    /// Times that the loop was about to, or made a socket ready for it.
+    pub(super) waits: usize,
     pub(super) reads: usize,
     pub(super) writes: usize,
+    /// The sockets whose readiness was asked for.
+    pub(super) asked: BTreeSet<SocketAddr>,
     readable: bool,
     writable: bool,
     reader: Option<Waker>,
@@ -41,8 +49,11 @@ impl Fake {
             refusals: VecDeque::new(),
             receive_error: None,
             before_read: None,
+            before_wait: VecDeque::new(),
+            waits: 0,
             reads: 0,
             writes: 0,
+            asked: BTreeSet::new(),
             readable: true,
             writable: true,
             reader: None,
@@ -117,8 +128,20 @@ pub(super) struct FakeSocket {
 }
 
 impl AsyncSocket for FakeSocket {
+    /// Nobody but a loop that waits in place asks for it.
+    fn socket(&self) -> SocketRef<'_> {
+        let mut state = self.fake.state();
+        state.waits += 1;
+        let happens = state.before_wait.pop_front();
+        if let Some(happens) = happens {
+            happens(&mut state);
+        }
+        SocketRef::from(&self.socket)
+    }
+
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut state = self.fake.state();
+        state.asked.insert(self.socket.local_addr()?);
         if state.readable {
             return Poll::Ready(Ok(()));
         }
@@ -182,6 +205,8 @@ pub(super) struct Script {
     pub(super) deadline: Option<Instant>,
     /// Never waits.
     pub(super) talkative: bool,
+    /// Answers every datagram with itself.
+    pub(super) echoes: bool,
     pub(super) polls: usize,
     /// Of each datagram, only so many bytes are written.
     pub(super) head: Option<usize>,
@@ -202,7 +227,10 @@ impl Protocol for Script {
     type JobResult = Infallible;
     type Event = ();
 
-    fn handle_datagram(&mut self, _now: Instant, _meta: &Meta, bytes: &[u8]) {
+    fn handle_datagram(&mut self, _now: Instant, meta: &Meta, bytes: &[u8]) {
+        if self.echoes {
+            self.send.push_back((meta.peer, bytes.to_vec(), None));
+        }
         self.told.push(Told::Datagram(bytes.to_vec()));
     }
 
@@ -268,15 +296,19 @@ impl Wake for Wakes {
 
 impl Bench {
     pub(super) fn new() -> Self {
+        Self::with_sockets(1)
+    }
+
+    pub(super) fn with_sockets(count: usize) -> Self {
         let fake = Fake::new();
         let options = BindOptions { recv_buffer: Some(1 << 20), ..BindOptions::default() };
-        let socket = bind("127.0.0.1:0".parse().unwrap(), &options).unwrap();
+        let sockets = (0..count).map(|_| bind("127.0.0.1:0".parse().unwrap(), &options).unwrap());
         let events = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&events);
         let on_event: Box<dyn FnMut(())> = Box::new(move |()| {
             count.fetch_add(1, Ordering::Relaxed);
         });
-        let event_loop = EventLoop::new(fake.clone(), [socket], Script::default(), NoJobs, on_event).unwrap();
+        let event_loop = EventLoop::new(fake.clone(), sockets, Script::default(), NoJobs, on_event).unwrap();
         let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
         peer.set_nonblocking(true).unwrap();
         Self { fake, event_loop, events, peer, wakes: Arc::default() }

@@ -1,6 +1,8 @@
 //! The loop against a runtime under the test's control.
 
 mod fake;
+#[cfg(target_os = "linux")]
+mod in_place;
 
 use std::io;
 use std::sync::atomic::Ordering;

@@ -1,0 +1,138 @@
+//! When a loop waits in place, and when it leaves the waiting to its runtime.
+
+use std::time::Duration;
+
+use super::fake::{Bench, State, Told};
+
+/// A loop that waits in place and answers every datagram with itself.
+fn echo(sockets: usize) -> Bench {
+    let mut bench = Bench::with_sockets(sockets);
+    bench.event_loop = bench.event_loop.waiting_in_place();
+    bench.event_loop.protocol_mut().echoes = true;
+    bench.fake.state().waits = 0;
+    bench
+}
+
+/// Has the peer send these when the loop waits, one each time.
+fn arrive_later(bench: &Bench, datagrams: &[&[u8]]) {
+    let to = bench.event_loop.local_addr(0).unwrap();
+    for datagram in datagrams {
+        let (peer, datagram) = (bench.peer.try_clone().unwrap(), datagram.to_vec());
+        let happens = move |_: &mut State| assert_eq!(peer.send_to(&datagram, to).unwrap(), datagram.len());
+        bench.fake.state().before_wait.push_back(Box::new(happens));
+    }
+}
+
+fn told(datagrams: &[&[u8]]) -> Vec<Told> {
+    datagrams.iter().map(|datagram| Told::Datagram(datagram.to_vec())).collect()
+}
+
+#[test]
+fn a_peer_that_sends_one_at_a_time_is_waited_for_without_the_runtime() {
+    let mut bench = echo(1);
+    bench.arrive(b"one");
+    arrive_later(&bench, &[b"two", b"three", b"four"]);
+    bench.turn();
+    assert_eq!(bench.event_loop.protocol().told, told(&[b"one", b"two", b"three", b"four"]));
+    assert_eq!(bench.received(), [&b"one"[..], b"two", b"three", b"four"]);
+    assert_eq!(bench.fake.state().reads, 1, "only the first was the runtime's to report");
+
+    // Nothing came any more. The next is the runtime's to report again.
+    let waits = bench.fake.state().waits;
+    bench.run();
+    assert_eq!(bench.fake.state().waits, waits);
+    bench.arrive(b"five");
+    bench.fake.make_readable();
+    bench.run();
+    assert_eq!(bench.event_loop.protocol().told.last(), told(&[b"five"]).last());
+    assert_eq!(bench.fake.state().reads, 2);
+}
+
+#[test]
+fn a_loop_waits_in_place_only_if_told_so() {
+    let mut bench = Bench::new();
+    bench.event_loop.protocol_mut().echoes = true;
+    bench.arrive(b"one");
+    bench.run();
+    assert_eq!(bench.received(), [b"one"]);
+    assert_eq!(bench.fake.state().waits, 0);
+}
+
+#[test]
+fn nobody_is_waited_for_who_was_not_answered_or_sends_several_at_once() {
+    let mut bench = echo(1);
+    bench.event_loop.protocol_mut().echoes = false;
+    bench.arrive(b"one");
+    bench.run();
+    assert_eq!(bench.fake.state().waits, 0);
+
+    bench.event_loop.protocol_mut().echoes = true;
+    bench.arrive(b"two");
+    bench.arrive(b"three");
+    bench.fake.make_readable();
+    bench.run();
+    assert_eq!(bench.fake.state().waits, 0);
+
+    bench.arrive_as_train(b"fourfive", 4);
+    bench.fake.make_readable();
+    bench.run();
+    assert_eq!(bench.fake.state().waits, 0);
+    assert_eq!(bench.event_loop.protocol().told, told(&[b"one", b"two", b"three", b"four", b"five"]));
+}
+
+#[test]
+fn a_deadline_that_is_near_is_not_missed() {
+    let mut bench = echo(1);
+    let deadline = bench.fake.state().now + Duration::from_millis(9);
+    bench.event_loop.protocol_mut().deadline = Some(deadline);
+    bench.arrive(b"one");
+    bench.run();
+    assert_eq!(bench.fake.state().waits, 0);
+
+    let deadline = bench.fake.state().now + Duration::from_millis(11);
+    bench.event_loop.protocol_mut().deadline = Some(deadline);
+    bench.arrive(b"two");
+    bench.fake.make_readable();
+    // It comes while the loop waits for longer than its runtime would have.
+    bench.fake.state().before_wait.push_back(Box::new(|state| state.now += Duration::from_millis(12)));
+    bench.run();
+    let (timeout, before) = bench.event_loop.protocol().told.split_last().unwrap();
+    assert_eq!((before, timeout), (&told(&[b"one", b"two"])[..], &Told::Timeout));
+}
+
+#[test]
+fn the_runtime_gets_its_thread_back_in_time() {
+    let mut bench = echo(1);
+    bench.arrive(b"one");
+    bench.fake.state().before_wait.push_back(Box::new(|state| state.now += Duration::from_millis(10)));
+    arrive_later(&bench, &[b"two", b"three"]);
+    bench.turn();
+    assert_eq!(bench.event_loop.protocol().told, told(&[b"one", b"two"]));
+    bench.fake.make_readable();
+    bench.run();
+    assert_eq!(bench.event_loop.protocol().told, told(&[b"one", b"two", b"three"]));
+}
+
+#[test]
+fn another_socket_that_may_have_something_comes_first() {
+    let mut bench = echo(2);
+    bench.arrive(b"one");
+    bench.fake.state().before_wait.push_back(Box::new(|state| assert_eq!(state.asked.len(), 2)));
+    bench.run();
+    bench.arrive(b"two");
+    bench.fake.make_readable();
+    bench.run();
+    assert!(bench.fake.state().before_wait.is_empty(), "it has waited");
+}
+
+#[test]
+fn a_datagram_that_the_system_refuses_is_seen_to_first() {
+    let mut bench = echo(1);
+    bench.fake.state().refusals.push_back(super::would_block());
+    bench.arrive(b"one");
+    bench.run();
+    assert_eq!(bench.fake.state().waits, 0);
+    bench.fake.make_writable();
+    bench.run();
+    assert_eq!(bench.received(), [b"one"]);
+}
