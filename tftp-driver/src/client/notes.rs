@@ -1,7 +1,5 @@
 //! What a client's endpoint has told, kept for its owner to look at.
 
-use std::convert::Infallible;
-
 use tftp_proto::endpoint::{Event, Report};
 use tftp_proto::negotiate::Parameters;
 
@@ -17,15 +15,16 @@ pub(super) struct Notes {
 }
 
 impl Listener for Notes {
-    type Event = Infallible;
+    /// There is something new to look at.
+    type Event = ();
 
-    fn hear(&mut self, event: Event) -> Option<Infallible> {
+    fn hear(&mut self, event: Event) -> Option<()> {
         match event {
             Event::Established { parameters, .. } => self.parameters = Some(parameters),
             Event::Finished(report) => self.report = Some(report),
             // Limits are a server's.
-            _ => {}
+            _ => return None,
         }
-        None
+        Some(())
     }
 }

@@ -1,6 +1,5 @@
 //! One transfer of a client with the loop that carries it.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::task::{Context as TaskContext, Poll};
@@ -36,7 +35,7 @@ pub(super) struct Request {
 
 /// A transfer that was started. It moves only while it is polled.
 pub(super) struct Session<R: Runtime, H: JobHandler<Tftp<Notes>>> {
-    event_loop: EventLoop<R, Tftp<Notes>, H, fn(Infallible)>,
+    event_loop: EventLoop<R, Tftp<Notes>, H, fn(())>,
     id: TransferId,
 }
 
@@ -75,7 +74,7 @@ impl<R: Runtime, H: JobHandler<Tftp<Notes>>> Session<R, H> {
         let seed = config.seed.unwrap_or_else(random_seed);
         let mut protocol = Tftp::new(endpoint, seed, now, Notes::default());
         let id = protocol.start(now, start)?;
-        let on_event: fn(Infallible) = |event| match event {};
+        let on_event: fn(()) = |()| {};
         let mut event_loop = EventLoop::new(runtime, sockets, protocol, handler, on_event).map_err(Error::Io)?;
         if config.wait_in_place {
             event_loop = event_loop.waiting_in_place();

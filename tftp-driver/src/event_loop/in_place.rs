@@ -22,6 +22,13 @@ pub(super) struct InPlace {
     pub(super) has_answered: bool,
 }
 
+impl InPlace {
+    /// Leaves this turn's waiting to the runtime.
+    pub(super) fn end_turn(&mut self) {
+        self.until = None;
+    }
+}
+
 impl<R, P, H, E> EventLoop<R, P, H, E>
 where
     R: Runtime,

@@ -106,7 +106,11 @@ where
                         self.job_source.raise();
                     }
                 },
-                Action::Event(event) => (self.on_event)(event),
+                Action::Event(event) => {
+                    // Whoever polls may have been waiting for it.
+                    self.in_place.end_turn();
+                    (self.on_event)(event);
+                }
                 Action::Wait(deadline) => {
                     self.deadline = deadline;
                     self.drained = true;

@@ -205,6 +205,8 @@ pub(super) struct Script {
     pub(super) deadline: Option<Instant>,
     /// Never waits.
     pub(super) talkative: bool,
+    /// Tells its owner of something, once.
+    pub(super) tells: bool,
     /// Answers every datagram with itself.
     pub(super) echoes: bool,
     pub(super) polls: usize,
@@ -251,6 +253,9 @@ impl Protocol for Script {
     fn poll(&mut self, _now: Instant, out: &mut [u8]) -> Action<Self> {
         self.polls += 1;
         if self.talkative {
+            return Action::Event(());
+        }
+        if std::mem::take(&mut self.tells) {
             return Action::Event(());
         }
         match self.send.pop_front() {

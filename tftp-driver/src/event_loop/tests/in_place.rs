@@ -1,5 +1,6 @@
 //! When a loop waits in place, and when it leaves the waiting to its runtime.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::fake::{Bench, State, Told};
@@ -111,6 +112,18 @@ fn the_runtime_gets_its_thread_back_in_time() {
     bench.fake.make_readable();
     bench.run();
     assert_eq!(bench.event_loop.protocol().told, told(&[b"one", b"two", b"three"]));
+}
+
+#[test]
+fn an_owner_that_was_told_something_gets_its_turn_first() {
+    let mut bench = echo(1);
+    bench.event_loop.protocol_mut().tells = true;
+    bench.arrive(b"one");
+    bench.turn();
+    assert_eq!(bench.received(), [b"one"]);
+    assert_eq!((bench.fake.state().waits, bench.events.load(Ordering::Relaxed)), (0, 1));
+    bench.turn();
+    assert!(bench.fake.state().waits > 0, "only in that turn");
 }
 
 #[test]
