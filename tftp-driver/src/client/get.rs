@@ -41,7 +41,7 @@ impl<R: Runtime> Download<R> {
         }
         let parameters = session.parameters().copied().unwrap_or(Parameters::without_options(config.mode));
         let window = usize::from(parameters.block_size) * usize::from(parameters.window_size);
-        session.handler_mut().set_window(window);
+        session.handler_mut().set_window(window, config.chunk_size);
         Ok(Self { session, parameters })
     }
 

@@ -31,9 +31,11 @@ impl Sink {
         Self { chunks: VecDeque::new(), len: 0, capacity: MIN_CAPACITY, held: None, committing: false }
     }
 
-    /// Makes room for one window.
-    pub(super) fn set_window(&mut self, bytes: usize) {
-        self.capacity = bytes.max(MIN_CAPACITY);
+    /// Makes room for one window. Chunks that are worth a turn are handed on one by one, while the processor has them in
+    /// its cache.
+    pub(super) fn set_window(&mut self, bytes: usize, chunk_size: usize) {
+        let are_small = chunk_size < MIN_CAPACITY / 2;
+        self.capacity = if are_small { bytes.max(MIN_CAPACITY) } else { bytes };
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -182,6 +184,17 @@ mod tests {
         assert!(is_answered(&mut held));
         assert_eq!(sink.read(&mut buffer), 1);
         assert!(sink.is_empty());
+    }
+
+    #[test]
+    fn large_chunks_are_handed_on_one_by_one() {
+        let mut sink = Sink::new();
+        sink.set_window(512, MIN_CAPACITY / 2);
+        let Handled::Pending(mut held) = write(&mut sink, MIN_CAPACITY / 2) else { panic!("taken for small") };
+        assert_eq!(sink.pop().unwrap().len(), MIN_CAPACITY / 2);
+        assert!(is_answered(&mut held));
+        sink.set_window(512, 1);
+        assert!(matches!(write(&mut sink, MIN_CAPACITY / 2), Handled::Ready(JobResult::Written)));
     }
 
     #[test]
