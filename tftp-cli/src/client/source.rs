@@ -11,9 +11,6 @@ use crate::exit::Failure;
 /// Bytes read at once of what is not a file: a hop to the blocking pool for every block would be most of the work.
 const READ_AHEAD: usize = 256 << 10;
 
-/// Bytes read at once of a file, unless more is asked for.
-const BUFFER: usize = 32 << 10;
-
 /// An open source.
 pub(crate) struct Source {
     pub(crate) reader: Box<dyn AsyncRead + Send + Unpin>,
@@ -43,8 +40,7 @@ impl Source {
         let (file, metadata) = open().map_err(|error| local(path, "read", &error))?;
         let display = show(path);
         let reader: Box<dyn AsyncRead + Send + Unpin> = if metadata.is_file() {
-            let file = Unchanged::new(file, &metadata, display.clone());
-            Box::new(BufReader::with_capacity(BUFFER, file))
+            Box::new(Unchanged::new(file, &metadata, display.clone()))
         } else {
             Box::new(BufReader::with_capacity(READ_AHEAD, tokio::fs::File::from_std(file)))
         };

@@ -12,6 +12,9 @@ use super::notes::Notes;
 use crate::bridge::Tftp;
 use crate::protocol::{Handled, JobHandler};
 
+/// Bytes to ask the source for at once, about: a read and an allocation for each small block are more work than the block.
+const AT_ONCE: usize = 32 << 10;
+
 /// A stream of bytes: what every runtime's `AsyncRead` can do.
 pub trait Source: Send {
     /// Reads into `buffer`, which is not empty. 0 bytes are the end.
@@ -104,7 +107,9 @@ impl<S: Source + Unpin> JobHandler<Tftp<Notes>> for Feed<S> {
                 let (Some(source), Ok(missing)) = (self.source.take(), usize::try_from(missing)) else {
                     return Handled::Ready(failed("the source has failed"));
                 };
-                Handled::Pending(Fill { id, offset, len, buffer: vec![0; missing], filled: 0, source: Some(source) })
+                // Whole answers, so that none lies in two chunks where the source fills its buffers.
+                let buffer = vec![0; missing.max(AT_ONCE / len.max(1) * len)];
+                Handled::Pending(Fill { id, offset, len, missing, buffer, filled: 0, source: Some(source) })
             }
             Job::Close | Job::Abort => Handled::Ready(JobResult::Closed),
             Job::OpenRead(_) | Job::OpenWrite(_) | Job::Write { .. } | Job::Commit => {
@@ -138,12 +143,13 @@ fn failed(detail: &str) -> JobResult {
     JobResult::Failed(StorageFailure::new(FailureKind::Other, detail))
 }
 
-/// Reads until the buffer is full or the source has ended.
+/// Reads until nothing is missing or the source has ended. What more there is to be had at once, and fits, is taken along.
 #[derive(Debug)]
 pub(super) struct Fill<S> {
     id: TransferId,
     offset: u64,
     len: usize,
+    missing: usize,
     buffer: Vec<u8>,
     filled: usize,
     /// Given back at the end.
@@ -169,9 +175,8 @@ impl<S: Source + Unpin> Future for Fill<S> {
         let this = &mut *self;
         let end = loop {
             let Some(source) = &mut this.source else { return Poll::Pending };
-            let Some(free) = this.buffer.get_mut(this.filled..).filter(|free| !free.is_empty()) else {
-                break Ok(false);
-            };
+            let wanted = this.filled < this.missing;
+            let Some(free) = this.buffer.get_mut(this.filled..).filter(|_| wanted) else { break Ok(false) };
             match ready!(source.poll_read(cx, free)) {
                 Ok(0) => break Ok(true),
                 Ok(count) => this.filled += count,
@@ -194,6 +199,8 @@ impl<S: Source + Unpin> Future for Fill<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use futures_lite::future::block_on;
 
     use super::*;
@@ -225,7 +232,17 @@ mod tests {
         Feed::new(Counting { next: 0, end, fail })
     }
 
-    fn read(feed: &mut Feed<Counting>, offset: u64, len: usize, keep: u64) -> JobResult {
+    /// Fills every buffer, and notes how large it was.
+    struct Greedy<'a>(&'a Mutex<Vec<usize>>);
+
+    impl Source for Greedy<'_> {
+        fn poll_read(&mut self, _cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+            self.0.lock().unwrap().push(buffer.len());
+            Poll::Ready(Ok(buffer.len()))
+        }
+    }
+
+    fn read<S: Source + Unpin>(feed: &mut Feed<S>, offset: u64, len: usize, keep: u64) -> JobResult {
         match feed.handle(ID, Job::Read { offset, len, keep }) {
             Handled::Ready(result) => result,
             Handled::Pending(future) => {
@@ -260,6 +277,17 @@ mod tests {
         assert!(matches!(read(&mut feed, 2, 1, 3), JobResult::Failed(_)), "let go");
         assert_eq!(read(&mut feed, 15, 99, 15), bytes(15..20));
         assert_eq!(feed.start, 15);
+    }
+
+    #[test]
+    fn a_source_is_asked_for_many_small_blocks_at_once() {
+        let asked = Mutex::new(Vec::new());
+        let mut feed = Feed::new(Greedy(&asked));
+        for block in 0..100 {
+            let JobResult::Read(bytes) = read(&mut feed, block * 1000, 1000, block * 1000) else { panic!("{block}") };
+            assert_eq!(bytes.len(), 1000);
+        }
+        assert_eq!(*asked.lock().unwrap(), [32_000; 4]);
     }
 
     #[test]
