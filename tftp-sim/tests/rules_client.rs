@@ -9,6 +9,7 @@ use tftp_sim::bench::{Bench, OTHER, SERVER, TID, US, address, ask};
 use tftp_sim::content;
 use tftp_sim::ms;
 use tftp_sim::packet::{ack, data, error, error_code, oack, rrq, wrq};
+use tftp_sim::store::{Fate, JobKind};
 
 const NONE: [Vec<u8>; 0] = [];
 const SECOND_SERVER: std::net::SocketAddr = address([10, 0, 0, 9], 69);
@@ -284,6 +285,28 @@ fn what_is_received_is_gathered_into_writes_of_a_size_while_its_blocks_are_ackno
     let writes: Vec<_> = bench.store().log().iter().filter_map(|asked| asked.range).collect();
     assert_eq!(writes, [(0, 1536), (1536, 1536), (3072, 7)]);
     bench.rest();
+}
+
+#[test]
+fn the_block_that_completes_a_write_is_acknowledged_at_once_and_the_next_when_storage_has_it() {
+    let mut bench = Bench::client();
+    bench.store().script(JobKind::Write, 0, Fate::After(Duration::from_millis(30)));
+    let _ = bench.start(ClientRequest { gather: 1200, ..ask(0, SERVER, Direction::Read, "f") }, None);
+    for number in 1..=3 {
+        assert_eq!(bench.say(TID, US, data(number, &[7; 512])), [ack(number)]);
+    }
+    assert_eq!(bench.say(TID, US, data(4, &[7; 512])), NONE);
+    bench.world.run_for(ms(30));
+    assert_eq!(bench.heard(TID), [ack(4)]);
+}
+
+#[test]
+fn what_a_get_had_gathered_is_reported_when_it_fails() {
+    let mut bench = Bench::client();
+    let _ = bench.start(ClientRequest { gather: 1200, ..ask(0, SERVER, Direction::Read, "f") }, None);
+    assert_eq!(bench.say(TID, US, data(1, &[7; 512])), [ack(1)]);
+    assert_eq!(bench.say(TID, US, error(0, "enough")), NONE);
+    assert_eq!(bench.reports()[0].bytes, 512);
 }
 
 #[test]

@@ -247,7 +247,11 @@ impl Entry {
             filename: self.request.filename.clone(),
             parameters,
             options,
-            bytes: self.bytes(),
+            // What a client has received it may say, wherever it was going to.
+            bytes: match self.side {
+                Side::Server { .. } => self.bytes(),
+                Side::Client { .. } => self.transferred(),
+            },
             duration: now - self.started,
             commit_time: self.commit_time,
             stats,

@@ -58,7 +58,7 @@ pub struct Report {
     pub parameters: Option<Parameters>,
     /// The options that the server granted in its OACK.
     pub options: Options,
-    /// Bytes of the file that were delivered: acknowledged by the receiver or handed to storage.
+    /// Bytes of the file that were delivered: acknowledged by the receiver, handed to storage, or received by a client.
     pub bytes: u64,
     /// From the first packet to the end.
     pub duration: Duration,

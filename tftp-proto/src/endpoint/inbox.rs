@@ -56,6 +56,7 @@ impl Inbox {
             Gather::Ahead => GATHER,
             Gather::UpTo(bytes) => bytes.max(1),
         };
+        let usual = (threshold - 1).saturating_add(window);
         Self {
             //= rfc1123#section-4.2.4
             //# octet and netascii MUST both work
@@ -66,9 +67,13 @@ impl Inbox {
             complete: false,
             limit,
             threshold,
-            least: window.max(threshold),
+            least: match gather {
+                Gather::Ahead => window.max(threshold),
+                // The last window before a write is acknowledged as those before it are.
+                Gather::UpTo(_) => usual,
+            },
             ahead: gather == Gather::Ahead,
-            usual: (threshold - 1).saturating_add(window),
+            usual,
         }
     }
 
