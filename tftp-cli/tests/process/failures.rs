@@ -253,6 +253,32 @@ fn ctrl_c_is_130_leaves_no_file_and_tells_the_server() {
 }
 
 #[test]
+fn ctrl_c_is_heeded_although_the_server_answers_every_block_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let raw = Raw::new();
+    let mut client = command(&["get", &raw.address().to_string(), "a", "-b", "1428", "-w", "1"]);
+    let child = client.current_dir(directory.path()).spawn().unwrap();
+    let (_, peer) = raw.receive();
+    raw.send(peer, &oack(&["blksize", "1428"]));
+    let payload = [7; 1428];
+    // Far more than it should take, and no more than a few seconds.
+    let ended = (0..200_000).any(|sent| {
+        let (packet, from) = raw.receive();
+        assert_eq!(from, peer);
+        if packet.get(1) == Some(&4) {
+            raw.send(peer, &data(u16::from_be_bytes([packet[2], packet[3]]).wrapping_add(1), &payload));
+        }
+        if sent == 1000 {
+            send_signal(&child, Signal::INT);
+        }
+        packet.get(1) == Some(&5)
+    });
+    assert!(ended, "the signal waits for the end of the transfer");
+    finish(child, b"").failed_with(130).says("a was not written");
+    assert_empty(directory.path());
+}
+
+#[test]
 fn ctrl_c_in_mid_upload_is_130_although_standard_input_stays_open() {
     let raw = Raw::new();
     let mut client = command(&["put", "-", &raw.address().to_string(), "a", "--no-options"]);

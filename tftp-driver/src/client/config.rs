@@ -27,9 +27,9 @@ pub struct ClientConfig {
     pub local_addr: Option<SocketAddr>,
     /// The largest file accepted by a get, in bytes. Default 2⁶³−1.
     pub max_size: u64,
-    /// The bytes of a download that are handed on at once, at least, but for the last; of one that fails, less than so many
-    /// may be lost. Default 1: everything that has come is there to be read. More is less work where a file is
-    /// written.
+    /// The bytes of a download that are handed on at once, at least, but for the last; of one that fails, those that were
+    /// gathered so far are lost. Default 1: everything that has come is there to be read. More is less work where a file
+    /// is written.
     pub chunk_size: usize,
     /// Receive buffer to ask the system for, in bytes. Default 4 MiB; systems grant less.
     pub receive_buffer: usize,

@@ -18,7 +18,7 @@ use crate::runtime::Runtime;
 /// A file on its way from a server, to be read to its end.
 ///
 /// The transfer moves only while it is read: a reader that pauses stalls it, and the server gives up after a while. No
-/// more than about one window is buffered. The last packet is acknowledged when the last byte has been read.
+/// more than about two windows and a chunk ([`ClientConfig::chunk_size`]) are buffered. The last packet is acknowledged when the last byte has been read.
 ///
 /// Dropped before the end, it tells the server so, once.
 pub struct Download<R: Runtime> {

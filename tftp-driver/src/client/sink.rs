@@ -35,7 +35,7 @@ impl Sink {
     /// its cache.
     pub(super) fn set_window(&mut self, bytes: usize, chunk_size: usize) {
         let are_small = chunk_size < MIN_CAPACITY / 2;
-        self.capacity = if are_small { bytes.max(MIN_CAPACITY) } else { bytes };
+        self.capacity = if are_small { bytes.max(MIN_CAPACITY) } else { 0 };
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -3,13 +3,15 @@
 //! A peer that sends one datagram and waits for the answer costs the runtime a turn for each: to find out that the socket
 //! is empty, to wait for it, to be woken. The system can wait and receive at once.
 
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use super::EventLoop;
 use crate::protocol::{JobHandler, Protocol};
 use crate::runtime::Runtime;
 
-/// How long the system waits, and for how long a turn goes on so. Whatever else is on the thread has to wait for the sum of both.
+/// How long the system waits, and for how long a loop goes on so before the runtime gets its thread back, whoever polls
+/// the loop in the meantime. Whatever else is on the thread has to wait for the sum of both.
 const PATIENCE: Duration = Duration::from_millis(10);
 
 /// Whether a loop waits so, and whether it would be worth it now.
@@ -23,8 +25,8 @@ pub(super) struct InPlace {
 }
 
 impl InPlace {
-    /// Leaves this turn's waiting to the runtime.
-    pub(super) fn end_turn(&mut self) {
+    /// Leaves the waiting to the runtime until it has reported something.
+    pub(super) fn stop(&mut self) {
         self.until = None;
     }
 }
@@ -38,16 +40,18 @@ where
 {
     /// Waits on its thread for a peer that sends one datagram at a time and has been answered, unless there is something else
     /// to wait for. It saves a third of the system calls, and keeps the thread for up to 20 ms at a time: for a
-    /// thread that has little else to do. Linux only; elsewhere, and where a socket does not allow it, nothing changes.
+    /// thread that has little else to do. On Linux and Android; elsewhere, and where a socket does not allow it, nothing
+    /// changes.
     #[must_use]
     pub fn waiting_in_place(mut self) -> Self {
         self.in_place.wanted = self.ports.iter().all(|port| port.socket.limit_waiting(PATIENCE).is_ok());
         self
     }
 
-    /// A turn begins.
-    pub(super) fn begin_waiting_in_place(&mut self) {
+    /// The runtime had its thread, and has reported datagrams.
+    pub(super) fn may_wait_in_place(&mut self) {
         self.in_place.until = self.in_place.wanted.then(|| self.now + PATIENCE);
+        self.in_place.has_answered = false;
     }
 
     /// Receives the next datagram where it may be waited for, if it comes soon.
@@ -64,8 +68,13 @@ where
             return false;
         }
         self.in_place.has_answered = false;
-        let received = self.inbox.wait(id, &mut self.ports[id].socket).is_ok();
+        let received = self.inbox.wait(id, &mut self.ports[id].socket);
         self.tick();
-        received
+        if let Err(error) = &received
+            && !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+        {
+            self.counters.receive_errors += 1;
+        }
+        received.is_ok()
     }
 }

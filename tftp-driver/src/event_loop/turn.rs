@@ -40,7 +40,6 @@ where
         self.task.register(cx.waker());
         self.tick();
         self.has_just_begun = true;
-        self.begin_waiting_in_place();
         let mut budget = TURN;
         while self.drain(cx, &mut budget)? {
             if self.finished {
@@ -108,7 +107,7 @@ where
                 },
                 Action::Event(event) => {
                     // Whoever polls may have been waiting for it.
-                    self.in_place.end_turn();
+                    self.in_place.stop();
                     (self.on_event)(event);
                 }
                 Action::Wait(deadline) => {
@@ -205,10 +204,10 @@ where
                 Received::Failed => self.counters.receive_errors += 1,
             }
             self.next_port = id + 1;
-            self.in_place.has_answered = false;
             if !self.has_just_begun {
                 self.tick();
             }
+            self.may_wait_in_place();
             return Ok(true);
         }
         Ok(false)

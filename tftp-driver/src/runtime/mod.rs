@@ -60,7 +60,9 @@ pub trait Runtime: Clone + Send + Sync + 'static {
 /// [`WouldBlock`](io::ErrorKind::WouldBlock), so the order is: ask for readiness, try until `WouldBlock`, ask again and
 /// so register for the next wake-up.
 pub trait AsyncSocket: Send + Unpin + 'static {
-    /// The socket, for calls that have nothing to do with readiness.
+    /// The socket. A loop that waits in place receives from it past the runtime, and has it block for that time
+    /// ([`EventLoop::waiting_in_place`](crate::event_loop::EventLoop::waiting_in_place)); before it comes back to
+    /// [`try_read`](Self::try_read) it does not block any more.
     fn socket(&self) -> SocketRef<'_>;
 
     /// Whether receiving is worth a try; if not, the task is woken once it is.

@@ -67,13 +67,12 @@ impl Inbox {
         Ok(())
     }
 
-    /// Receives one datagram, or train of them, and waits for it as long as the socket's limit is. What was there before
-    /// must have been taken.
+    /// Receives one datagram, or a train of them, and waits for it as long as the socket's limit is. What was there
+    /// before must have been taken.
     pub(crate) fn wait<S: AsyncSocket>(&mut self, id: SocketId, socket: &mut Socket<S>) -> io::Result<()> {
         (self.socket, self.filled, self.slot, self.offset) = (id, 0, 0, 0);
-        socket.set_waiting(true)?;
-        let mut slot = [IoSliceMut::new(&mut self.bytes[..SLOT_SIZE])];
-        self.filled = socket.state.recv(UdpSockRef::from(&socket.io.socket().0), &mut slot, &mut self.metas)?;
+        self.metas[0] = socket.wait(&mut self.bytes[..SLOT_SIZE])?;
+        self.filled = 1;
         self.settle_addresses(socket);
         Ok(())
     }

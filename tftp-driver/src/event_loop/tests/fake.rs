@@ -205,7 +205,7 @@ pub(super) struct Script {
     pub(super) deadline: Option<Instant>,
     /// Never waits.
     pub(super) talkative: bool,
-    /// Tells its owner of something, once.
+    /// Tells its owner once that it has been told something.
     pub(super) tells: bool,
     /// Answers every datagram with itself.
     pub(super) echoes: bool,
@@ -255,7 +255,7 @@ impl Protocol for Script {
         if self.talkative {
             return Action::Event(());
         }
-        if std::mem::take(&mut self.tells) {
+        if !self.told.is_empty() && std::mem::take(&mut self.tells) {
             return Action::Event(());
         }
         match self.send.pop_front() {
