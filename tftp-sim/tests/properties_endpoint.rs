@@ -38,6 +38,8 @@ struct Errand {
     mode: Mode,
     options: Options,
     size: usize,
+    /// Bytes that a write of the client has at least.
+    gather: usize,
     seed: u64,
 }
 
@@ -61,13 +63,14 @@ prop_compose! {
         rollover in option::weighted(0.2, prop_oneof![Just(Rollover::Zero), Just(Rollover::One)]),
         blocks in 0usize..40,
         edge in 0usize..3,
+        gather in prop_oneof![Just(1), 1usize..50_000, Just(usize::MAX)],
         seed in any::<u64>(),
     ) -> Errand {
         let size = (blocks * usize::from(block_size.unwrap_or(512)) + edge).saturating_sub(1).min(100_000);
         let announced = if direction == Direction::Write { size as u64 } else { 0 };
         let transfer_size = announce.then_some(announced);
         let options = Options { block_size, window_size, timeout, transfer_size, rollover, ..Options::NONE };
-        Errand { direction, mode, options, size, seed }
+        Errand { direction, mode, options, size, gather, seed }
     }
 }
 
@@ -116,8 +119,8 @@ impl Town {
             let node = town.world.add(Node::new(config, addresses, seed + u64::from(host)));
             town.world.nodes[node].store.set_habits(habits);
             let name = format!("file-{node}");
-            let (mode, options) = (errand.mode, errand.options);
-            let request = ClientRequest { mode, options, ..ask(0, SERVER, errand.direction, &name) };
+            let Errand { mode, options, gather, .. } = *errand;
+            let request = ClientRequest { mode, options, gather, ..ask(0, SERVER, errand.direction, &name) };
             let id = match errand.direction {
                 Direction::Read => {
                     town.world.nodes[server].store.insert(&name, errand.file());
@@ -156,6 +159,10 @@ impl Town {
             if report.outcome == Outcome::Completed {
                 prop_assert!(received.is_some(), "{report:?}");
                 prop_assert_eq!(report.bytes, errand.size as u64);
+                let log = self.world.nodes[number + 1].store.log();
+                let writes: Vec<_> = log.iter().filter(|asked| asked.kind == JobKind::Write).collect();
+                let mut before_the_last = writes.iter().rev().skip(1).filter_map(|asked| asked.range);
+                prop_assert!(before_the_last.all(|(_, len)| len >= errand.gather));
             }
         }
         for node in &self.world.nodes {
@@ -374,7 +381,7 @@ proptest! {
         let size = (65_500 + beyond) * 8 + rest;
         let window_size = (window > 1).then_some(window);
         let options = Options { block_size: Some(8), window_size, rollover, ..Options::NONE };
-        let errand = Errand { direction, mode: Mode::Octet, options, size, seed };
+        let errand = Errand { direction, mode: Mode::Octet, options, size, gather: 1, seed };
         let faults = Faults { loss, duplication: loss, delay: Duration::from_micros(100), ..Faults::default() };
         let mut town = Town::new(&[errand], faults, Habits::default(), 1, seed % 1_000_000);
         town.world.run_to_rest(HOUR * 4);
