@@ -13,8 +13,8 @@ const BRIEF_DALLY: Duration = Duration::from_millis(250);
 const UNPROVED: Duration = Duration::from_secs(30);
 /// So many ACKs that arrived say nothing yet of how likely the last one is to be lost.
 const FEW_ACKS: u64 = 16;
-/// What is shorter is not worth a timer: nobody asks again so soon.
-const SHORTEST_DALLY: Duration = Duration::from_millis(1);
+/// What is shorter is not worth a timer: nobody asks again so soon, our own senders included.
+const SHORTEST_DALLY: Duration = SOONEST;
 /// Shorter intervals would flood the network, and double nowhere from 0.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
 /// Doublings that outlive the first silence that they come from; one more for each that follows.
