@@ -37,8 +37,8 @@ pub struct ClientConfig {
     pub fragmentation: bool,
     /// Seed of everything random, for runs that can be repeated. Default: a random one.
     pub seed: Option<u64>,
-    /// Whether the thread waits for a server that sends one block at a time (Linux and Android): a third of the system calls less, but
-    /// nothing else runs on the thread for up to 20 ms at a time. Default: no.
+    /// Whether the thread waits for a server that sends one block at a time (Linux and Android): a third of the system
+    /// calls less, but nothing else runs on the thread for up to 20 ms at a time. Default: no.
     pub wait_in_place: bool,
 }
 

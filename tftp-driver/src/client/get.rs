@@ -18,7 +18,8 @@ use crate::runtime::Runtime;
 /// A file on its way from a server, to be read to its end.
 ///
 /// The transfer moves only while it is read: a reader that pauses stalls it, and the server gives up after a while. No
-/// more than about two windows and a chunk ([`ClientConfig::chunk_size`]) are buffered. The last packet is acknowledged when the last byte has been read.
+/// more than about two windows and a chunk ([`ClientConfig::chunk_size`]) are buffered. The last packet is acknowledged
+/// when the last byte has been read.
 ///
 /// Dropped before the end, it tells the server so, once.
 pub struct Download<R: Runtime> {
@@ -73,7 +74,7 @@ impl<R: Runtime> Download<R> {
     ///
     /// # Errors
     ///
-    /// What ended the transfer, after everything that was received before has been read.
+    /// What ended the transfer, after everything that was handed on before ([`ClientConfig::chunk_size`]) has been read.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize, Error>> {
         if buffer.is_empty() || !ready!(self.poll_more(cx))? {
             return Poll::Ready(Ok(0));
@@ -88,7 +89,7 @@ impl<R: Runtime> Download<R> {
     ///
     /// # Errors
     ///
-    /// What ended the transfer, after everything that was received before.
+    /// What ended the transfer, after everything that was handed on before.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
         poll_fn(|cx| self.poll_chunk(cx)).await
     }
