@@ -21,5 +21,5 @@ pub(crate) fn run(listen: SocketAddr, directory: &Path, memory: bool) -> Result<
     } else {
         BoxStorage::new(Directory::builder(directory).write_policy(WritePolicy::ANY).open()?)
     };
-    Ok(smol::block_on(Server::builder().listen(listen).storage(storage).bind()?)?)
+    Ok(smol::block_on(Server::builder().listen(listen).storage(storage).wait_in_place(true).bind()?)?)
 }

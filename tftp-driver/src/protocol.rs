@@ -104,6 +104,13 @@ pub trait Protocol {
     fn body(&self) -> [&[u8]; 2] {
         [&[], &[]]
     }
+
+    /// Whether one peer is all that the protocol is busy with. A loop that
+    /// [waits in place](crate::event_loop::EventLoop::waiting_in_place) does so only then, for others would have to wait,
+    /// too.
+    fn has_one_peer(&self) -> bool {
+        true
+    }
 }
 
 /// Does the jobs of a protocol, beside it.

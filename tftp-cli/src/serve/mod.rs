@@ -74,6 +74,8 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
         .timing(timing(&args.timing))
         .limits(limits(args))
         .answer_broadcasts(args.network.answer_broadcasts)
+        // Nothing else on the thread is in a hurry.
+        .wait_in_place(true)
         .on_event(move |event| story.tell(event));
     if let Some(bytes) = args.policy.max_upload {
         builder = builder.max_upload(bytes);

@@ -107,9 +107,36 @@ impl<L: Listener> Protocol for Tftp<L> {
     fn body(&self) -> [&[u8]; 2] {
         self.transmit.as_ref().map_or([&[], &[]], |transmit| self.endpoint.body(transmit))
     }
+
+    fn has_one_peer(&self) -> bool {
+        self.endpoint.active_transfers() <= 1
+    }
 }
 
 /// The standard library's hash keys are random; that is enough for transfer identifiers.
 pub(crate) fn random_seed() -> u64 {
     RandomState::new().hash_one(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use tftp_proto::endpoint::SocketRole;
+
+    use super::*;
+
+    #[test]
+    fn a_loop_that_waits_in_place_hears_of_a_second_client() {
+        let mut config = EndpointConfig::default();
+        config.sockets = vec![SocketRole::Listener { group: 0 }];
+        let now = Instant::now();
+        let mut protocol = Tftp::new(config, 1, now, PassOn);
+        let alone = [1000, 1001].map(|port| {
+            let peer = SocketAddr::from(([127, 0, 0, 1], port));
+            protocol.handle_datagram(now, &Meta { socket: 0, peer, local_ip: None }, b"\0\x01name\0octet\0");
+            protocol.has_one_peer()
+        });
+        assert_eq!(alone, [true, false]);
+    }
 }

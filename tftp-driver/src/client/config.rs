@@ -37,8 +37,9 @@ pub struct ClientConfig {
     pub fragmentation: bool,
     /// Seed of everything random, for runs that can be repeated. Default: a random one.
     pub seed: Option<u64>,
-    /// Whether the thread waits for a server that sends one block at a time (Linux and Android): a third of the system
-    /// calls less, but nothing else runs on the thread for up to 20 ms at a time. Default: no.
+    /// Whether the thread waits, past the runtime, for a server that answers within a millisecond (Linux and Android): a
+    /// third of the system calls less, but nothing else runs on the thread for a millisecond at a time, and once for
+    /// some 10 when the server falls silent. Default: no.
     pub wait_in_place: bool,
 }
 

@@ -49,6 +49,8 @@ pub struct BoundSocket {
     pub(super) state: UdpSocketState,
     pub(super) local_addr: SocketAddr,
     pub(super) segment_limit: Option<usize>,
+    /// Nobody else has it, in this process or another.
+    pub(super) is_ours: bool,
     recv_buffer: usize,
     send_buffer: usize,
 }
@@ -75,7 +77,7 @@ pub fn bind(addr: SocketAddr, options: &BindOptions) -> io::Result<BoundSocket> 
         true => io::Error::new(io::ErrorKind::Unsupported, "this host has no IPv6"),
         false => error,
     })?;
-    BoundSocket::from_std(socket, options)
+    Ok(BoundSocket { is_ours: true, ..BoundSocket::from_std(socket, options)? })
 }
 
 impl BoundSocket {
@@ -93,7 +95,15 @@ impl BoundSocket {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         forgo_what_nobody_reads(&socket, local_addr, options);
         let (recv_buffer, send_buffer) = size_buffers(&socket, options)?;
-        Ok(Self { socket, state, local_addr, segment_limit: options.segment_limit, recv_buffer, send_buffer })
+        Ok(Self {
+            socket,
+            state,
+            local_addr,
+            segment_limit: options.segment_limit,
+            is_ours: false,
+            recv_buffer,
+            send_buffer,
+        })
     }
 
     /// Whether it takes IPv4 besides IPv6. None that [`bind`] made from the default options does.

@@ -17,6 +17,7 @@ pub(crate) use datagrams::{Datagrams, assemble};
 pub(crate) use recv::Inbox;
 pub(crate) use send::Refused;
 pub(crate) use system::GATHER_FROM;
+use waiting::Waiting;
 
 use std::io;
 use std::net::SocketAddr;
@@ -37,22 +38,19 @@ pub(crate) struct Socket<S> {
     trains: bool,
     local_addr: SocketAddr,
     segment_limit: Option<usize>,
-    /// Receiving from it waits for a datagram.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    waits: bool,
+    waiting: Waiting,
 }
 
 impl<S> Socket<S> {
     pub(crate) fn new<R: Runtime<Socket = S>>(runtime: &R, bound: BoundSocket) -> io::Result<Self> {
-        let BoundSocket { socket, state, local_addr, segment_limit, .. } = bound;
+        let BoundSocket { socket, state, local_addr, segment_limit, is_ours, .. } = bound;
         Ok(Self {
             io: runtime.socket(socket)?,
             state,
             trains: true,
             local_addr,
             segment_limit,
-            #[cfg(any(target_os = "linux", target_os = "android"))]
-            waits: false,
+            waiting: Waiting::new(is_ours),
         })
     }
 

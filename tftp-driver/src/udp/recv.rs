@@ -48,7 +48,7 @@ impl Inbox {
     /// Receives a batch. What was there before must have been taken.
     pub(crate) fn fill<S: AsyncSocket>(&mut self, id: SocketId, socket: &mut Socket<S>) -> io::Result<()> {
         (self.socket, self.filled, self.slot, self.offset) = (id, 0, 0, 0);
-        socket.set_waiting(false)?;
+        socket.stop_waiting()?;
         let Self { bytes, metas, filled, .. } = self;
         let slots = bytes.as_chunks_mut::<SLOT_SIZE>().0.first_chunk_mut::<SLOTS>();
         let slots = slots.ok_or_else(|| io::Error::other("the inbox has too few slots"))?;
@@ -77,10 +77,9 @@ impl Inbox {
         Ok(())
     }
 
-    /// The socket that has brought the last batch, if that was a single datagram.
-    pub(crate) fn single(&self) -> Option<SocketId> {
-        let [first, ..] = &self.metas;
-        (self.filled == 1 && first.len <= first.stride).then_some(self.socket)
+    /// Whether the last batch was more than one datagram or train.
+    pub(crate) fn had_several(&self) -> bool {
+        self.filled > 1
     }
 
     fn settle_addresses<S>(&mut self, socket: &Socket<S>) {

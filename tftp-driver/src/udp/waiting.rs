@@ -11,27 +11,69 @@ use quinn_udp::RecvMeta;
 use super::Socket;
 use crate::runtime::AsyncSocket;
 
+/// Whether receiving from a socket waits for a datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(any(target_os = "linux", target_os = "android")), expect(dead_code, reason = "nothing waits there"))]
+pub(super) enum Waiting {
+    /// It must not, for whoever else has the socket would wait, too.
+    Never,
+    /// It could, once it has a limit.
+    Unlimited,
+    Not,
+    Now,
+}
+
+impl Waiting {
+    pub(super) fn new(is_ours: bool) -> Self {
+        if is_ours { Self::Unlimited } else { Self::Never }
+    }
+}
+
+impl<S> Socket<S> {
+    /// Whether it may be waited for.
+    pub(crate) fn may_wait(&self) -> bool {
+        matches!(self.waiting, Waiting::Not | Waiting::Now)
+    }
+}
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
 impl<S: AsyncSocket> Socket<S> {
     /// Whoever waits does so for no longer than this, or what the system's clock makes of it.
-    pub(crate) fn limit_waiting(&self, limit: Duration) -> io::Result<()> {
+    pub(crate) fn limit_waiting(&mut self, limit: Duration) {
         use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
-        Ok(set_socket_timeout(self.io.socket().0, Timeout::Recv, Some(limit))?)
+        if self.waiting == Waiting::Unlimited
+            && set_socket_timeout(self.io.socket().0, Timeout::Recv, Some(limit)).is_ok()
+        {
+            self.waiting = Waiting::Not;
+        }
     }
 
     /// Receives a datagram, or a train of them, into `slot`. A signal ends the waiting, too: one that comes again and
     /// again must not make it endless.
     pub(super) fn wait(&mut self, slot: &mut [u8]) -> io::Result<RecvMeta> {
-        self.set_waiting(true)?;
+        self.start_waiting()?;
         linux::receive(self.io.socket(), slot)
     }
 
-    /// Whether receiving waits from now on. Sending never does.
-    pub(super) fn set_waiting(&mut self, waits: bool) -> io::Result<()> {
-        if self.waits != waits {
-            rustix::io::ioctl_fionbio(self.io.socket().0, !waits)?;
-            self.waits = waits;
+    /// Receiving waits from now on. Sending never does.
+    fn start_waiting(&mut self) -> io::Result<()> {
+        match self.waiting {
+            Waiting::Now => {}
+            Waiting::Not => {
+                rustix::io::ioctl_fionbio(self.io.socket().0, false)?;
+                self.waiting = Waiting::Now;
+            }
+            Waiting::Unlimited | Waiting::Never => return Err(io::ErrorKind::Unsupported.into()),
+        }
+        Ok(())
+    }
+
+    /// Receiving does not wait any more.
+    pub(super) fn stop_waiting(&mut self) -> io::Result<()> {
+        if self.waiting == Waiting::Now {
+            rustix::io::ioctl_fionbio(self.io.socket().0, true)?;
+            self.waiting = Waiting::Not;
         }
         Ok(())
     }
@@ -86,15 +128,13 @@ mod linux {
 /// Elsewhere sending might wait, too.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 impl<S: AsyncSocket> Socket<S> {
-    pub(crate) fn limit_waiting(&self, _limit: Duration) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
+    pub(crate) fn limit_waiting(&mut self, _limit: Duration) {}
 
     pub(super) fn wait(&mut self, _slot: &mut [u8]) -> io::Result<RecvMeta> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    pub(super) fn set_waiting(&mut self, _waits: bool) -> io::Result<()> {
+    pub(super) fn stop_waiting(&mut self) -> io::Result<()> {
         Ok(())
     }
 }

@@ -27,7 +27,7 @@ macro_rules! suite {
         suite!(@ $module, $runtime, $run, $spawn,
             sizes_around_block_edges more_than_65535_blocks netascii_both_ways sizes_and_parameters_are_known
             progress_is_told slow_readers_hold_the_server_back chunks_are_as_large_as_asked_for
-            clients_that_wait_in_place
+            peers_that_wait_in_place
             readers_that_know_the_size_need_no_end_of_file
             readers_keep_their_version files_from_slow_storage
             random_ports a_range_of_ports a_single_port over_ipv6 several_listen_addresses

@@ -9,7 +9,7 @@ use tftp_driver::storage::{BytesReader, Context, ReadRequest, Reader, Storage, S
 use tftp_driver::types::{Mode, Options, Outcome};
 
 use super::endings::fast;
-use super::rig::{Pieces, Rig, content, download, memory, read_some, read_to_end};
+use super::rig::{LOCALHOST, Pieces, Rig, content, download, memory, read_some, read_to_end};
 
 const SIZES: [usize; 7] = [0, 1, 511, 512, 513, 65_537, 1 << 20];
 
@@ -146,9 +146,9 @@ pub(crate) async fn chunks_are_as_large_as_asked_for<R: Runtime>(rig: Rig<R>) {
     }
 }
 
-pub(crate) async fn clients_that_wait_in_place<R: Runtime>(rig: Rig<R>) {
-    let server = rig.serve(memory());
-    // Few blocks: where the server is on the same thread, it gets there only after each wait.
+pub(crate) async fn peers_that_wait_in_place<R: Runtime>(rig: Rig<R>) {
+    let server = rig.serve_with(memory(), |builder| builder.listen(LOCALHOST.parse().unwrap()).wait_in_place(true));
+    // Few blocks: where the other is on the same thread, it gets there only after each wait.
     for (window, len) in [(1, 5_000), (4, 20_000)] {
         let data = content(10, len);
         let client = rig.client_with(|builder| builder.block_size(512).window_size(window).wait_in_place(true));

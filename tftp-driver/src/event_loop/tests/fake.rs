@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::event_loop::EventLoop;
 use crate::protocol::{Action, Meta, NoJobs, Protocol, Transmit};
 use crate::runtime::{AsyncSocket, Runtime, SocketRef, Timer};
-use crate::udp::{BindOptions, bind};
+use crate::udp::{BindOptions, BoundSocket, bind};
 
 /// The world around the loop.
 #[derive(Clone)]
@@ -209,6 +209,8 @@ pub(super) struct Script {
     pub(super) tells: bool,
     /// Answers every datagram with itself.
     pub(super) echoes: bool,
+    /// Is busy with more than one peer.
+    pub(super) has_others: bool,
     pub(super) polls: usize,
     /// Of each datagram, only so many bytes are written.
     pub(super) head: Option<usize>,
@@ -273,6 +275,10 @@ impl Protocol for Script {
         }
     }
 
+    fn has_one_peer(&self) -> bool {
+        !self.has_others
+    }
+
     fn body(&self) -> [&[u8]; 2] {
         let (first, second) = self.body.split_at(self.body.len() / 3);
         [first, second]
@@ -305,9 +311,12 @@ impl Bench {
     }
 
     pub(super) fn with_sockets(count: usize) -> Self {
-        let fake = Fake::new();
         let options = BindOptions { recv_buffer: Some(1 << 20), ..BindOptions::default() };
-        let sockets = (0..count).map(|_| bind("127.0.0.1:0".parse().unwrap(), &options).unwrap());
+        Self::over((0..count).map(|_| bind("127.0.0.1:0".parse().unwrap(), &options).unwrap()))
+    }
+
+    pub(super) fn over(sockets: impl IntoIterator<Item = BoundSocket>) -> Self {
+        let fake = Fake::new();
         let events = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&events);
         let on_event: Box<dyn FnMut(())> = Box::new(move |()| {
@@ -344,8 +353,11 @@ impl Bench {
 
     /// A datagram from the peer, waiting at the loop's socket.
     pub(super) fn arrive(&self, bytes: &[u8]) {
-        let port = self.event_loop.local_addr(0).unwrap().port();
-        self.peer.send_to(bytes, ("127.0.0.1", port)).unwrap();
+        self.arrive_at(0, bytes);
+    }
+
+    pub(super) fn arrive_at(&self, socket: usize, bytes: &[u8]) {
+        self.peer.send_to(bytes, self.event_loop.local_addr(socket).unwrap()).unwrap();
     }
 
     /// Datagrams of this size, sent with one system call.
