@@ -42,6 +42,24 @@ pub(super) fn read_now(_: &File, _: &mut [u8], _: u64) -> Result<usize, NotNow> 
     Err(NotNow::Unsupported)
 }
 
+/// Whether a file is on a file system that has nothing but memory. Like any memory, what is in it may have been swapped out.
+pub(super) fn is_in_memory(file: &File) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{FsWord, fstatfs};
+
+        const TMPFS_MAGIC: FsWord = 0x0102_1994;
+        const RAMFS_MAGIC: FsWord = 0x8584_58f6_u32 as FsWord;
+
+        fstatfs(file).is_ok_and(|stats| matches!(stats.f_type, TMPFS_MAGIC | RAMFS_MAGIC))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = file;
+        false
+    }
+}
+
 /// Reads at a position, waiting as long as it takes.
 pub(super) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     loop {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use bytes::{Bytes, BytesMut};
@@ -37,8 +37,8 @@ pub(super) struct Version {
     id: u64,
     key: Option<Key>,
     table: Arc<Table>,
-    /// The file system cannot say what is in memory.
-    always_wait: AtomicBool,
+    /// Of a file system that does not say what is in memory: whether all of it is.
+    silent: OnceLock<bool>,
     /// The size of this version's chunks in bytes: a multiple of what the first who shared them asked for. Reads of those
     /// who ask alike, as the clients of a storm do, then lie within one chunk and need no copy.
     chunk: OnceLock<u64>,
@@ -79,7 +79,7 @@ impl Versions {
                 id: self.table.next_id.fetch_add(1, Ordering::Relaxed),
                 key,
                 table: Arc::clone(&self.table),
-                always_wait: AtomicBool::new(false),
+                silent: OnceLock::new(),
                 chunk: OnceLock::new(),
             })
         };
@@ -177,9 +177,11 @@ impl Version {
 
     /// Reads exactly `len` bytes, which are there unless the file has changed.
     fn read_file(&self, offset: u64, len: u64, wait: Wait) -> Option<Result<Bytes, StorageError>> {
-        if wait == Wait::Never && self.always_wait.load(Ordering::Relaxed) {
-            return None;
-        }
+        let wait = match (wait, self.silent.get()) {
+            (Wait::Never, Some(true)) => Wait::AsLongAsItTakes,
+            (Wait::Never, Some(false)) => return None,
+            (wait, _) => wait,
+        };
         let Ok(len) = usize::try_from(len) else {
             return Some(Err(StorageError::Other(format!("{len} bytes are too many to read at once"))));
         };
@@ -196,8 +198,8 @@ impl Version {
                     Ok(count) => count,
                     Err(NotNow::Cold) => return None,
                     Err(NotNow::Unsupported) => {
-                        self.always_wait.store(true, Ordering::Relaxed);
-                        return None;
+                        self.silent.get_or_init(|| system::is_in_memory(&self.file));
+                        return self.read_file(offset, len as u64, wait);
                     }
                 },
             };
@@ -212,5 +214,29 @@ impl Version {
             Ok(_) => Err(StorageError::Changed),
             Err(error) => Err(error.into()),
         })
+    }
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use std::os::unix::fs::FileExt as _;
+
+    use rustix::fs::{MemfdFlags, memfd_create};
+
+    use super::*;
+
+    /// Of a kind that does not say what is in memory, as one on tmpfs does not.
+    #[test]
+    fn a_file_that_lives_in_memory_is_read_at_once() {
+        let file = File::from(memfd_create("file", MemfdFlags::CLOEXEC).unwrap());
+        file.write_all_at(&[7; 100_000], 0).unwrap();
+        let version = Versions::new(1 << 20).open(file).unwrap();
+        for offset in [0, 1000, 99_000] {
+            let read = version.read(offset, 1000, Wait::Never).unwrap().unwrap();
+            assert_eq!(read[..], [7; 1000]);
+        }
+        version.file.set_len(5).unwrap();
+        assert!(matches!(version.read(0, 1000, Wait::Never), Some(Err(StorageError::Changed))));
     }
 }
