@@ -105,10 +105,10 @@ pub trait Protocol {
         [&[], &[]]
     }
 
-    /// Whether one peer is all that the protocol is busy with. A loop that
-    /// [waits in place](crate::event_loop::EventLoop::waiting_in_place) does so only then, for others would have to wait,
-    /// too.
-    fn has_one_peer(&self) -> bool {
+    /// Whether what [`poll`](Self::poll) has last asked to send is for the only peer that the protocol is busy with. A loop
+    /// that [waits in place](crate::event_loop::EventLoop::waiting_in_place) does so for nobody else: others would have to
+    /// wait, too.
+    fn has_sent_to_only_peer(&self) -> bool {
         true
     }
 }

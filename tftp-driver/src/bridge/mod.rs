@@ -87,7 +87,7 @@ impl<L: Listener> Protocol for Tftp<L> {
             return match self.endpoint.poll_vectored(self.clock.proto(now), out, GATHER_FROM) {
                 endpoint::Action::Transmit(transmit) => {
                     self.transmit = Some(transmit);
-                    let endpoint::Transmit { socket, peer, local_ip, len, segment_size, body } = transmit;
+                    let endpoint::Transmit { socket, peer, local_ip, len, segment_size, body, .. } = transmit;
                     let head = body.is_some().then_some(DATA_HEADER);
                     Action::Transmit(Transmit { socket, peer, local_ip, len, segment_size, head })
                 }
@@ -108,8 +108,8 @@ impl<L: Listener> Protocol for Tftp<L> {
         self.transmit.as_ref().map_or([&[], &[]], |transmit| self.endpoint.body(transmit))
     }
 
-    fn has_one_peer(&self) -> bool {
-        self.endpoint.active_transfers() <= 1
+    fn has_sent_to_only_peer(&self) -> bool {
+        self.transmit.and_then(|transmit| transmit.transfer).is_some_and(|id| self.endpoint.is_alone(id))
     }
 }
 
@@ -122,21 +122,50 @@ pub(crate) fn random_seed() -> u64 {
 mod tests {
     use std::net::SocketAddr;
 
+    use bytes::Bytes;
     use tftp_proto::endpoint::SocketRole;
 
     use super::*;
 
+    /// A server with one socket, and whether it has sent to its only peer once it has seen to a packet.
+    struct Lab {
+        protocol: Tftp<PassOn>,
+        now: Instant,
+    }
+
+    impl Lab {
+        fn is_alone_after(&mut self, port: u16, packet: &[u8]) -> bool {
+            let peer = SocketAddr::from(([127, 0, 0, 1], port));
+            self.protocol.handle_datagram(self.now, &Meta { socket: 0, peer, local_ip: None }, packet);
+            let mut out = vec![0; 65_535];
+            loop {
+                match self.protocol.poll(self.now, &mut out) {
+                    Action::Job(id, Job::OpenRead(_)) => {
+                        self.protocol.handle_job(self.now, id, JobResult::Opened { size: Some(2000) });
+                    }
+                    Action::Job(id, Job::Read { offset, len, .. }) => {
+                        let read = JobResult::Read(Bytes::from(vec![0; (2000 - offset as usize).min(len)]));
+                        self.protocol.handle_job(self.now, id, read);
+                    }
+                    Action::Wait(_) => return self.protocol.has_sent_to_only_peer(),
+                    _ => {}
+                }
+            }
+        }
+    }
+
     #[test]
-    fn a_loop_that_waits_in_place_hears_of_a_second_client() {
+    fn a_loop_waits_in_place_for_the_only_client_and_not_for_strangers() {
+        const REQUEST: &[u8] = b"\0\x01name\0octet\0";
         let mut config = EndpointConfig::default();
         config.sockets = vec![SocketRole::Listener { group: 0 }];
         let now = Instant::now();
-        let mut protocol = Tftp::new(config, 1, now, PassOn);
-        let alone = [1000, 1001].map(|port| {
-            let peer = SocketAddr::from(([127, 0, 0, 1], port));
-            protocol.handle_datagram(now, &Meta { socket: 0, peer, local_ip: None }, b"\0\x01name\0octet\0");
-            protocol.has_one_peer()
-        });
-        assert_eq!(alone, [true, false]);
+        let mut lab = Lab { protocol: Tftp::new(config, 1, now, PassOn), now };
+        assert!(!lab.is_alone_after(1000, b"\0\x01name\0mode\0"), "refused, and nobody is served");
+        assert!(lab.is_alone_after(1001, REQUEST));
+        assert!(!lab.is_alone_after(1000, b"\0\x01name\0mode\0"), "refused");
+        assert!(lab.is_alone_after(1001, b"\0\x04\0\x01"));
+        assert!(!lab.is_alone_after(1002, REQUEST));
+        assert!(!lab.is_alone_after(1001, b"\0\x04\0\x02"), "there are two");
     }
 }

@@ -14,12 +14,12 @@ use crate::runtime::Runtime;
 /// takes as long for its answers is the runtime's to wait for: there is nothing to be saved.
 const SLICE: Duration = Duration::from_millis(1);
 
-/// How long the system is asked to wait for a peer that falls silent. It takes two ticks of its clock: 8 ms, where there
-/// are 250 in a second.
+/// How long the system is asked to wait for a peer that falls silent. It takes up to two ticks of its clock: 8 ms where there
+/// are 250 in a second, 20 where there are 100.
 const LIMIT: Duration = Duration::from_millis(1);
 
 /// A deadline that is nearer than those is the runtime's to wait for.
-const NEAR: Duration = Duration::from_millis(10);
+const NEAR: Duration = Duration::from_millis(20);
 
 /// Whether a loop waits so, and whether it would be worth it now.
 #[derive(Debug, Default)]
@@ -27,8 +27,8 @@ pub(super) struct InPlace {
     wanted: bool,
     /// Then the runtime gets its thread back.
     until: Option<Instant>,
-    /// Where and when something was sent since a datagram was received, and not waited for in vain yet.
-    pub(super) answered: Option<(SocketId, Instant)>,
+    /// From which socket and when something was last sent, if that was after something was last received or waited for.
+    pub(super) last_sent: Option<(SocketId, Instant)>,
 }
 
 impl InPlace {
@@ -46,9 +46,9 @@ where
     E: FnMut(P::Event),
 {
     /// Waits on its thread for a peer that answers within a millisecond, as long as it is the
-    /// [only one](Protocol::has_one_peer) and there is nothing else to wait for. It saves a third of the system calls, and
-    /// whatever else is on the thread waits for a millisecond at a time, or once for some 10 until it is clear that the
-    /// peer has fallen silent: for a thread that has little else to do.
+    /// [only one](Protocol::has_sent_to_only_peer) and there is nothing else to wait for. It saves a third of the system calls, and
+    /// whatever else is on the thread waits for a millisecond at a time, and for two ticks of the system's clock (8 ms at
+    /// 250 Hz, 20 at 100) whenever the peer falls silent: for a thread that has little else to do.
     ///
     /// On Linux and Android; elsewhere, and for sockets that were bound by others, nothing changes.
     #[must_use]
@@ -60,20 +60,23 @@ where
         self
     }
 
-    /// The runtime had its thread, and has reported datagrams.
+    /// The runtime has reported these datagrams.
     pub(super) fn may_wait_in_place(&mut self) {
-        let answered = self.in_place.answered.take();
-        let is_close = answered.is_some_and(|(_, at)| self.now.saturating_duration_since(at) < SLICE);
+        let last_sent = self.in_place.last_sent.take();
+        let is_close = last_sent.is_some_and(|(_, at)| self.now.saturating_duration_since(at) < SLICE);
         self.in_place.until = (self.in_place.wanted && is_close).then(|| self.now + SLICE);
     }
 
     /// Receives the next datagram where it may be waited for, if it comes soon.
     pub(super) fn receive_in_place(&mut self) -> bool {
-        let (Some(until), Some((id, _))) = (self.in_place.until, self.in_place.answered) else { return false };
+        let (Some(until), Some((id, _))) = (self.in_place.until, self.in_place.last_sent) else { return false };
         if self.now >= until || self.deadline.is_some_and(|deadline| deadline < self.now + NEAR) {
             return false;
         }
-        if self.stalled.is_some() || !self.jobs.is_empty() || self.inbox.had_several() || !self.protocol.has_one_peer()
+        if self.stalled.is_some()
+            || !self.jobs.is_empty()
+            || self.inbox.had_several()
+            || !self.protocol.has_sent_to_only_peer()
         {
             return false;
         }
@@ -81,7 +84,7 @@ where
         if others.any(|(_, port)| port.may_have_some()) || !self.ports[id].socket.may_wait() {
             return false;
         }
-        self.in_place.answered = None;
+        self.in_place.last_sent = None;
         let received = self.inbox.wait(id, &mut self.ports[id].socket);
         self.tick();
         if let Err(error) = &received

@@ -7,7 +7,7 @@ mod alarm;
 mod in_place;
 mod port;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod turn;
 mod wake;
 

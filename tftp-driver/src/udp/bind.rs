@@ -49,7 +49,7 @@ pub struct BoundSocket {
     pub(super) state: UdpSocketState,
     pub(super) local_addr: SocketAddr,
     pub(super) segment_limit: Option<usize>,
-    /// Nobody else has it, in this process or another.
+    /// Nobody else receives from it, in this process or another.
     pub(super) is_ours: bool,
     recv_buffer: usize,
     send_buffer: usize,

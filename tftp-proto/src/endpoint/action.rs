@@ -61,12 +61,14 @@ pub struct Transmit {
     pub len: usize,
     /// If set, the bytes are a train of datagrams of this size, of which the last may be shorter.
     pub segment_size: Option<usize>,
+    /// The transfer that it is of; `None` for an answer to what is of none.
+    pub transfer: Option<TransferId>,
     /// If set, only the headers (of 4 bytes each) are in the buffer, one behind the other, and [`Endpoint::body`]
     /// follows them. Only [`Endpoint::poll_vectored`] does that.
     ///
     /// [`Endpoint::body`]: super::Endpoint::body
     /// [`Endpoint::poll_vectored`]: super::Endpoint::poll_vectored
-    pub body: Option<(TransferId, Body)>,
+    pub body: Option<Body>,
 }
 
 /// The next thing to do.

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use super::action::{Job, OpenRequest, SocketId, TransferId};
+use super::action::{Job, OpenRequest, SocketId, TransferId, Transmit};
 use super::command::ClientRequest;
 use super::crowd::Asked;
 use super::demux::PeerKey;
@@ -16,7 +16,7 @@ use super::inbox::Inbox;
 use super::recognise::Known;
 use super::timers::Timer;
 use super::tombstones::Epitaph;
-use crate::transfer::{Sender, Transfer};
+use crate::transfer::{Body, Sender, Transfer};
 use crate::wire::{Direction, ErrorCode, Mode, Options};
 use crate::{Instant, Stats};
 
@@ -143,6 +143,12 @@ impl StorageState {
 impl Entry {
     pub(super) fn key(&self) -> PeerKey {
         PeerKey::new(self.peer)
+    }
+
+    /// Datagrams of this transfer.
+    pub(super) fn transmit(&self, len: usize, segment_size: Option<usize>, body: Option<Body>) -> Transmit {
+        let &Self { id, socket, peer, local_ip, .. } = self;
+        Transmit { socket, peer, local_ip, len, segment_size, transfer: Some(id), body }
     }
 
     pub(super) const fn role(&self) -> Role {

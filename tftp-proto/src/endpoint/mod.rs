@@ -172,10 +172,9 @@ impl Endpoint {
     /// to two pieces. Nothing, where all bytes are in the buffer. See [`Transfer::body`](crate::transfer::Transfer::body).
     #[must_use]
     pub fn body(&self, transmit: &Transmit) -> [&[u8]; 2] {
-        let sending = transmit.body.and_then(|(id, body)| Some((self.entry(id)?, body)));
-        match sending {
-            Some((Entry { phase: Phase::Active(transfer), .. }, body)) => transfer.body(body),
-            Some(_) | None => [&[], &[]],
+        match (transmit.transfer.and_then(|id| self.entry(id)), transmit.body) {
+            (Some(Entry { phase: Phase::Active(transfer), .. }), Some(body)) => transfer.body(body),
+            _ => [&[], &[]],
         }
     }
 
@@ -235,6 +234,12 @@ impl Endpoint {
     #[must_use]
     pub fn active_transfers(&self) -> usize {
         self.table.len() - self.closing
+    }
+
+    /// Whether this transfer is the only one that has not ended.
+    #[must_use]
+    pub fn is_alone(&self, id: TransferId) -> bool {
+        self.active_transfers() == 1 && self.entry(id).is_some_and(|entry| !matches!(entry.phase, Phase::Closing))
     }
 
     fn entry(&self, id: TransferId) -> Option<&Entry> {
@@ -307,6 +312,6 @@ impl Reply {
         };
         let len = repr.emit(out).ok()?;
         let Self { socket, peer, local_ip, .. } = *self;
-        Some(Transmit { socket, peer, local_ip, len, segment_size: None, body: None })
+        Some(Transmit { socket, peer, local_ip, len, segment_size: None, transfer: None, body: None })
     }
 }

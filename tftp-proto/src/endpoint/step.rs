@@ -1,6 +1,6 @@
 //! One turn of one transfer: its next datagram, its next job, its next deadline.
 
-use super::action::{Action, Job, Transmit};
+use super::action::{Action, Job};
 use super::demux::PeerKey;
 use super::entry::{JobKind, Phase, Running, Side};
 use super::event::{Event, Outcome, RefusedReason};
@@ -125,10 +125,9 @@ impl Endpoint {
             match transfer.poll_vectored(now, out, least) {
                 TransferAction::Transmit { len, segment_size, body } => {
                     entry.asked = Some(self.crowd.ask(now));
-                    let body = body.map(|body| (entry.id, body));
-                    let (socket, peer, local_ip) = (entry.socket, entry.peer, entry.local_ip);
+                    let transmit = entry.transmit(len, segment_size, body);
                     self.make_ready(index);
-                    return Some(Action::Transmit(Transmit { socket, peer, local_ip, len, segment_size, body }));
+                    return Some(Action::Transmit(transmit));
                 }
                 TransferAction::Request(options) => {
                     let request = &entry.request;
@@ -139,10 +138,9 @@ impl Endpoint {
                         options,
                     };
                     let len = repr.emit(out).unwrap_or(0);
-                    let (socket, peer, local_ip) = (entry.socket, entry.peer, entry.local_ip);
+                    let transmit = entry.transmit(len, None, None);
                     self.make_ready(index);
-                    let (segment_size, body) = (None, None);
-                    return Some(Action::Transmit(Transmit { socket, peer, local_ip, len, segment_size, body }));
+                    return Some(Action::Transmit(transmit));
                 }
                 TransferAction::Read { offset, len, keep } => {
                     entry.storage.due = Some(Job::Read { offset, len, keep });

@@ -16,11 +16,11 @@ use crate::udp::{BindOptions, BoundSocket, bind};
 
 /// The world around the loop.
 #[derive(Clone)]
-pub(super) struct Fake(Arc<Mutex<State>>);
+pub(crate) struct Fake(Arc<Mutex<State>>);
 
 type BeforeWait = Box<dyn FnOnce(&mut State) + Send>;
 
-pub(super) struct State {
+pub(crate) struct State {
     pub(super) now: Instant,
     /// Sending is answered with these before the socket is asked. `WouldBlock` makes the socket not writable.
     pub(super) refusals: VecDeque<Option<io::Error>>,
@@ -31,7 +31,7 @@ pub(super) struct State {
     /// Happens when the loop is about to wait in place, one after the other.
     pub(super) before_wait: VecDeque<BeforeWait>,
     /// Times that the loop was about to, or made a socket ready for it.
-    pub(super) waits: usize,
+    pub(crate) waits: usize,
     pub(super) reads: usize,
     pub(super) writes: usize,
     /// The sockets whose readiness was asked for.
@@ -43,7 +43,7 @@ pub(super) struct State {
 }
 
 impl Fake {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Arc::new(Mutex::new(State {
             now: Instant::now(),
             refusals: VecDeque::new(),
@@ -61,7 +61,7 @@ impl Fake {
         })))
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap()
     }
 
@@ -122,7 +122,7 @@ impl Timer for Fake {
 }
 
 /// A real socket whose readiness is the test's to say.
-pub(super) struct FakeSocket {
+pub(crate) struct FakeSocket {
     socket: UdpSocket,
     fake: Fake,
 }
@@ -275,7 +275,7 @@ impl Protocol for Script {
         }
     }
 
-    fn has_one_peer(&self) -> bool {
+    fn has_sent_to_only_peer(&self) -> bool {
         !self.has_others
     }
 

@@ -1,6 +1,6 @@
 //! The loop against a runtime under the test's control.
 
-mod fake;
+pub(crate) mod fake;
 #[cfg(target_os = "linux")]
 mod in_place;
 
