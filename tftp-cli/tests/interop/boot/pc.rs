@@ -1,4 +1,5 @@
-//! PCs that boot from the network: iPXE in the card of one with a BIOS, EDK2 in one with UEFI, and GRUB, which EDK2 loads.
+//! PCs that boot from the network: iPXE in the card of one with a BIOS, and PXELINUX, which it loads; EDK2 in one with UEFI, and
+//! GRUB, which that loads.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,10 @@ const IPXE: &str = "/usr/lib/ipxe/qemu";
 const EDK2: &str = "/usr/share/ovmf/OVMF.fd";
 const GRUB: &str = "/usr/lib/grub/x86_64-efi";
 
-/// Bytes of the file that all load.
+const PXELINUX: &str = "/usr/lib/PXELINUX/pxelinux.0";
+const PXELINUX_MODULES: &str = "/usr/lib/syslinux/modules/bios";
+
+/// Bytes of the file that most load.
 const SIZE: usize = 4 << 20;
 
 /// A server, and the network before it.
@@ -110,6 +114,50 @@ fn edk2_and_grub_load(ports: Ports, lost: Option<u32>) {
     site.server.assert_drains();
 }
 
+/// iPXE loads PXELINUX, which goes on through the card's ROM, looks for a configuration under many names, prints one file
+/// and reads another.
+fn pxelinux_loads(card: &str, ports: Ports, lost: Option<u32>) {
+    let Some(qemu) = installed("qemu-system-x86_64", "qemu-system-x86") else { return };
+    if ![IPXE, PXELINUX, PXELINUX_MODULES].iter().all(|path| Path::new(path).exists()) {
+        return skip("PXELINUX (Debian packages pxelinux, syslinux-common and ipxe-qemu) is not installed");
+    }
+    let mut site = Site::new(ports, lost);
+    std::fs::copy(PXELINUX, site.path("pxelinux.0")).unwrap();
+    for module in ["ldlinux.c32", "libutil.c32", "cat.c32", "cptime.c32"] {
+        std::fs::copy(Path::new(PXELINUX_MODULES).join(module), site.path(module)).unwrap();
+    }
+    std::fs::create_dir(site.path("pxelinux.cfg")).unwrap();
+    std::fs::write(site.path("pxelinux.cfg/default"), "SERIAL 0\nPROMPT 1\n").unwrap();
+    // The console is too slow for more.
+    let text: String = content(3, 600).chunks(16).map(|bytes| format!("{bytes:02x?}\n")).collect();
+    std::fs::write(site.path("text"), format!("{text}END\n")).unwrap();
+    let machine = site.boot(&qemu, "pxelinux.0", card, &[]);
+    machine.wait_for("boot: ");
+    machine.enter("cat.c32 text");
+    let said = machine.wait_for("END");
+    let printed = without_cursor(&said).replace(['\r', '\n'], "");
+    assert!(printed.contains(&text.replace('\n', "")), "{said}\n{}", site.server.log());
+    machine.wait_for("boot: ");
+    machine.enter("cptime.c32 kernel");
+    let said = machine.wait_for("boot: ");
+    assert!(said.contains(&SIZE.to_string()), "{said}\n{}", site.server.log());
+    site.assert_sent("pxelinux.0", "\"blksize=1432 tsize=");
+    for file in ["ldlinux.c32", "pxelinux.cfg/default", "cat.c32", "text", "cptime.c32", "libutil.c32", "kernel"] {
+        site.assert_sent(file, "\"blksize=1408 tsize=");
+    }
+    site.server.assert_drains();
+}
+
+/// What was printed, without the sequences that move a terminal's cursor.
+fn without_cursor(said: &str) -> String {
+    let mut parts = said.split("\x1b[");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        text.push_str(part.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').get(1..).unwrap_or_default());
+    }
+    text
+}
+
 #[test]
 fn ipxe_loads_with_a_virtio_card() {
     ipxe_loads("virtio-net-pci", Ports::Random, None);
@@ -128,4 +176,14 @@ fn edk2_and_grub_load_in_windows_and_in_lock_step() {
 #[test]
 fn edk2_and_grub_load_over_a_network_that_loses_datagrams() {
     edk2_and_grub_load(Ports::Single, Some(101));
+}
+
+#[test]
+fn pxelinux_loads_with_an_e1000_card() {
+    pxelinux_loads("e1000", Ports::Random, None);
+}
+
+#[test]
+fn pxelinux_loads_over_a_network_that_loses_datagrams() {
+    pxelinux_loads("e1000", Ports::Single, Some(31));
 }
