@@ -127,13 +127,14 @@ mod tests {
 
     use super::*;
 
-    /// A server with one socket, and whether it has sent to its only peer once it has seen to a packet.
+    /// A server with one socket, at one moment.
     struct Lab {
         protocol: Tftp<PassOn>,
         now: Instant,
     }
 
     impl Lab {
+        /// Whether it has sent to its only peer, once it has seen to this packet.
         fn is_alone_after(&mut self, port: u16, packet: &[u8]) -> bool {
             let peer = SocketAddr::from(([127, 0, 0, 1], port));
             self.protocol.handle_datagram(self.now, &Meta { socket: 0, peer, local_ip: None }, packet);

@@ -216,7 +216,6 @@ where
     /// Sends what `out` holds, from `sent` on. What the system refuses for now is kept until `give_up_at`, or as long as
     /// anything is.
     fn send(&mut self, mut transmit: Transmit, mut sent: usize, give_up_at: Option<Instant>) {
-        self.in_place.last_sent = Some((transmit.socket, self.now));
         let body = if transmit.head.is_some() { self.protocol.body() } else { [&[][..]; 2] };
         let datagrams = Datagrams::new(&transmit, &self.out, body);
         let (Some(port), Some(datagrams)) = (self.ports.get_mut(transmit.socket), datagrams) else {
@@ -224,6 +223,7 @@ where
             debug_assert!(false, "no such socket, or no such bytes: {transmit:?}");
             return;
         };
+        self.in_place.last_sent = Some((transmit.socket, self.now));
         if let Err(refused) = port.socket.send(&transmit, &datagrams, &mut sent, &mut self.counters.send_errors) {
             self.counters.send_stalls += 1;
             let retry_at = match refused {
