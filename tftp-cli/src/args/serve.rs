@@ -172,6 +172,11 @@ pub(crate) struct PolicyArgs {
     #[arg(long, value_name = "N", env = "TFTP_MAX_TRANSFERS", default_value_t = 20_000,
         value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
     pub(crate) max_transfers: usize,
+    /// Transfers at once of one client: an IPv4 address, with all who are behind it, or an IPv6 /64. Its further requests
+    /// stay unanswered [default: no limit but --max-transfers]
+    #[arg(long, value_name = "N", env = "TFTP_MAX_PER_CLIENT",
+        value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
+    pub(crate) max_per_client: Option<usize>,
 }
 
 #[derive(Debug, Args)]

@@ -246,7 +246,8 @@ fn timing(args: &TimingArgs) -> Timing {
 
 fn limits(args: &ServeArgs) -> Limits {
     let transfers = args.policy.max_transfers;
-    Limits { transfers, opening: transfers, per_network: transfers }
+    let per_network = args.policy.max_per_client.unwrap_or(transfers);
+    Limits { transfers, opening: transfers, per_network }
 }
 
 #[cfg(test)]
@@ -282,7 +283,7 @@ mod tests {
         assert!(timing.max_timeout >= timing.initial_timeout);
         assert_eq!((timing.max_retries, timing.unproved_retries), (Some(2), 2));
         assert_eq!(timing.give_up_after, Duration::from_secs(60));
-        assert_eq!(limits(&args).transfers, 7);
+        assert_eq!(limits(&args), Limits { transfers: 7, opening: 7, per_network: 7 });
     }
 
     #[test]

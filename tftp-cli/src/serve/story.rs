@@ -59,14 +59,15 @@ pub(crate) struct Story {
     max_upload: Option<u64>,
     totals: Totals,
     max_transfers: usize,
+    max_per_client: Option<usize>,
     /// For requests that come to nothing, shared with others who log what a stranger can cause.
     quota: Arc<Quota>,
 }
 
 impl Story {
     pub(crate) fn new(json: bool, policy: &PolicyArgs, quota: Arc<Quota>) -> Self {
-        let PolicyArgs { max_upload, max_transfers, .. } = *policy;
-        Self { json, max_upload, totals: Totals::default(), max_transfers, quota }
+        let PolicyArgs { max_upload, max_transfers, max_per_client, .. } = *policy;
+        Self { json, max_upload, totals: Totals::default(), max_transfers, max_per_client, quota }
     }
 
     pub(crate) fn totals(&self) -> Totals {
@@ -87,6 +88,7 @@ impl Story {
                 tracing::warn!(
                     dropped,
                     max_transfers = self.max_transfers,
+                    max_per_client = self.max_per_client,
                     "too many requests at once: some were left unanswered, clients repeat them"
                 );
             }

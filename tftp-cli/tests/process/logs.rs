@@ -149,6 +149,23 @@ fn saturation_is_told_in_summary() {
 }
 
 #[test]
+fn one_client_cannot_take_the_places_of_others() {
+    let mut server = Server::start(&["--max-per-client", "1"]);
+    let busy = Raw::new();
+    busy.send(server.address, &request(2, b"a", &[]));
+    let (_, from) = busy.receive();
+    busy.send(from, &data(1, &[7; 512]));
+    assert_eq!(busy.receive().0, ack(1));
+    let again = Raw::new();
+    again.send(server.address, &request(1, b"b", &[]));
+    let line = server.line("too many requests at once");
+    assert!(line.contains("max_per_client=1"), "{line}");
+    let other = Raw(std::net::UdpSocket::bind("127.0.0.2:0").unwrap());
+    other.send(server.address, &request(1, b"b", &[]));
+    assert_eq!(other.receive_opcode(5).0[..4], [0, 5, 0, 1]);
+}
+
+#[test]
 fn who_has_to_make_room_is_not_said_to_be_silent() {
     let mut server = Server::start(&["--max-transfers", "1"]);
     for name in [b"a", b"b"] {
