@@ -172,8 +172,9 @@ pub(crate) struct PolicyArgs {
     #[arg(long, value_name = "N", env = "TFTP_MAX_TRANSFERS", default_value_t = 20_000,
         value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
     pub(crate) max_transfers: usize,
-    /// Transfers at once of one client: an IPv4 address, with all who are behind it, or an IPv6 /64. Its further requests
-    /// stay unanswered [default: no limit but --max-transfers]
+    /// Transfers at once of one client: all who are behind one IPv4 address, or in one IPv6 /64. Further requests stay
+    /// unanswered. One whose end a client has not confirmed counts until --give-up-after, so allow for some
+    /// [default: no limit but --max-transfers]
     #[arg(long, value_name = "N", env = "TFTP_MAX_PER_CLIENT",
         value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
     pub(crate) max_per_client: Option<usize>,

@@ -46,7 +46,7 @@ where
     E: FnMut(P::Event),
 {
     /// Waits on its thread for a peer that answers within a millisecond, as long as it is the
-    /// [only one](Protocol::has_sent_to_only_peer) and there is nothing else to wait for. It saves a third of the system
+    /// [only one](Protocol::has_sent_to_only_peer) and there is nothing else to see to. It saves a third of the system
     /// calls, and whatever else is on the thread waits for a millisecond at a time, and for two ticks of the system's clock
     /// (8 ms at 250 Hz, 20 at 100) whenever the peer falls silent: for a thread that has little else to do.
     ///

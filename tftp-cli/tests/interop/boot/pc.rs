@@ -51,13 +51,13 @@ impl Site {
         Machine::start(Command::new(qemu).args(pc).arg(card).args(args), server, file)
     }
 
-    /// Fails unless `file` was sent, with these options, and no block of it for nothing.
+    /// Fails unless `file` was sent, with these options, and hardly a block of it for nothing.
     fn assert_sent(&mut self, file: &str, options: &str) {
         let file = format!("file=\"{file}\"");
         let line = self.server.wait_for_log(&["INFO sent", &file, options, "outcome=completed"]);
         let repeated = number_after(&line, "retransmissions=");
         // On a busy host an answer may come late, but the machine loses nothing.
-        let bound = number_after(&line, "bytes=") / 512 / 20;
+        let bound = (number_after(&line, "bytes=") / 512 / 20).max(2);
         assert!(self.relay.is_some() || repeated <= bound, "{line}");
     }
 }

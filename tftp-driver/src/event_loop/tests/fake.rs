@@ -360,13 +360,13 @@ impl Bench {
         self.peer.send_to(bytes, self.event_loop.local_addr(socket).unwrap()).unwrap();
     }
 
-    /// Datagrams of this size, sent with one system call.
+    /// Datagrams of this size, sent with one system call. False where the system cannot.
     #[cfg(target_os = "linux")]
-    pub(super) fn arrive_as_train(&self, contents: &[u8], segment: usize) {
+    pub(super) fn arrive_as_train(&self, contents: &[u8], segment: usize) -> bool {
         let destination = self.event_loop.local_addr(0).unwrap();
         let state = quinn_udp::UdpSocketState::new((&self.peer).into()).unwrap();
         let train = quinn_udp::Transmit { destination, ecn: None, contents, segment_size: Some(segment), src_ip: None };
-        state.try_send((&self.peer).into(), &train).unwrap();
+        state.max_gso_segments() > 1 && state.try_send((&self.peer).into(), &train).map(|()| true).unwrap()
     }
 
     /// What has arrived at the peer. Loopback delivers before sending returns.

@@ -42,9 +42,9 @@ pub use writer::DirectoryWriter;
 ///
 /// **Reading.** A reader keeps the file it opened when it is replaced by a rename. When a file is modified in place
 /// while it is read, reading fails with [`StorageError::Changed`] rather than give a mixture; the size and the time of
-/// modification tell, as finely as the file system keeps the time. On Linux what is in the page cache, or on tmpfs, is
-/// read at once; file systems that do not tell, such as overlayfs, are read by the pool. Readers
-/// of one version share one open file and a bounded cache of its content.
+/// modification tell, as finely as the file system keeps the time. On Linux what is in the page cache, or on tmpfs
+/// (swapped out or not), is read at once; file systems that do not tell, such as overlayfs, are read by the pool. Readers of
+/// one version share one open file and a bounded cache of its content.
 ///
 /// **Writing.** An upload is a temporary file beside its target, under a name that no request reaches
 /// (`.tftp-upload-…`) and that follows from the target's, locked while it is alive. So a second upload of the file is

@@ -37,8 +37,8 @@ pub(super) struct Version {
     id: u64,
     key: Option<Key>,
     table: Arc<Table>,
-    /// Of a file system that does not say what is in memory: whether all of it is.
-    silent: OnceLock<bool>,
+    /// Known once the file system has refused to say what is in memory: whether all of it is.
+    in_memory: OnceLock<bool>,
     /// The size of this version's chunks in bytes: a multiple of what the first who shared them asked for. Reads of those
     /// who ask alike, as the clients of a storm do, then lie within one chunk and need no copy.
     chunk: OnceLock<u64>,
@@ -79,7 +79,7 @@ impl Versions {
                 id: self.table.next_id.fetch_add(1, Ordering::Relaxed),
                 key,
                 table: Arc::clone(&self.table),
-                silent: OnceLock::new(),
+                in_memory: OnceLock::new(),
                 chunk: OnceLock::new(),
             })
         };
@@ -177,7 +177,7 @@ impl Version {
 
     /// Reads exactly `len` bytes, which are there unless the file has changed.
     fn read_file(&self, offset: u64, len: u64, wait: Wait) -> Option<Result<Bytes, StorageError>> {
-        let wait = match (wait, self.silent.get()) {
+        let wait = match (wait, self.in_memory.get()) {
             (Wait::Never, Some(true)) => Wait::AsLongAsItTakes,
             (Wait::Never, Some(false)) => return None,
             (wait, _) => wait,
@@ -198,7 +198,8 @@ impl Version {
                     Ok(count) => count,
                     Err(NotNow::Cold) => return None,
                     Err(NotNow::Unsupported) => {
-                        self.silent.get_or_init(|| system::is_in_memory(&self.file));
+                        self.in_memory.get_or_init(|| system::is_in_memory(&self.file));
+                        drop(buffer);
                         return self.read_file(offset, len as u64, wait);
                     }
                 },
