@@ -202,3 +202,26 @@ fn progress_can_be_asked_for_and_never_runs_back() {
     assert_eq!(bench.node().endpoint.transferred(id), None);
     assert_eq!(bench.reports()[0].bytes, 5000);
 }
+
+#[test]
+fn what_is_sent_tells_of_which_transfer_and_whether_that_is_the_only_one() {
+    let mut bare = Bare::new(one_group());
+    let [one, two] = [2, 3].map(|host| address([10, 0, 0, host], 1024));
+    let request = rrq("f", "octet", &[]);
+    let refused = &bare.say(0, two, None, &rrq("f", "mail", &[]))[0].0;
+    assert_eq!(refused.transfer, None, "there never was one");
+
+    let first = bare.say(0, one, None, &request)[0].0;
+    let id = first.transfer.unwrap();
+    assert!(bare.endpoint.is_alone(id));
+
+    let second = bare.say(0, two, None, &request)[0].0;
+    let other = second.transfer.unwrap();
+    assert_ne!(other, id);
+    assert!(!bare.endpoint.is_alone(id) && !bare.endpoint.is_alone(other));
+
+    for block in 1..=4 {
+        bare.say(first.socket, one, None, &ack(block));
+    }
+    assert!(!bare.endpoint.is_alone(id) && bare.endpoint.is_alone(other), "the first has ended");
+}

@@ -135,3 +135,17 @@ fn an_endpoint_that_goes_gives_back_its_places() {
     }
     assert_eq!(admission.transfers(), 3);
 }
+
+#[test]
+fn a_transfer_that_storage_still_has_something_of_is_not_the_only_one() {
+    let mut server = Server::new(Limits::default());
+    server.request(1);
+    server.request(2);
+    let [first, second] = server.opens[..] else { panic!("two opens") };
+    server.answer(&JobResult::Opened { size: Some(1000) });
+    let peer = SocketAddr::new(Ipv4Addr::from_bits(0x0a00_0001).into(), 1024);
+    server.endpoint.handle_datagram(START, &Meta { socket: 1, peer, local_ip: None }, b"\0\x05\0\0\0");
+    server.drain();
+    assert_eq!((server.endpoint.table.len(), server.endpoint.active_transfers()), (2, 1));
+    assert!(!server.endpoint.is_alone(first) && server.endpoint.is_alone(second));
+}
