@@ -51,13 +51,18 @@ impl Site {
         Machine::start(Command::new(qemu).args(pc).arg(card).args(args), server, file)
     }
 
-    /// Fails unless `file` was sent, with these options, and hardly a block of it for nothing.
-    fn assert_sent(&mut self, file: &str, options: &str) {
+    /// What the log says of `file`, which was sent, with these options.
+    fn sent(&mut self, file: &str, options: &str) -> String {
         let file = format!("file=\"{file}\"");
-        let line = self.server.wait_for_log(&["INFO sent", &file, options, "outcome=completed"]);
+        self.server.wait_for_log(&["INFO sent", &file, options, "outcome=completed"])
+    }
+
+    /// Fails unless `file` was sent, with these options, and no block of it for nothing.
+    fn assert_sent(&mut self, file: &str, options: &str) {
+        let line = self.sent(file, options);
         let repeated = number_after(&line, "retransmissions=");
         // On a busy host an answer may come late, but the machine loses nothing.
-        let bound = (number_after(&line, "bytes=") / 512 / 20).max(2);
+        let bound = number_after(&line, "bytes=") / 512 / 20;
         assert!(self.relay.is_some() || repeated <= bound, "{line}");
     }
 }
@@ -142,8 +147,12 @@ fn pxelinux_loads(card: &str, ports: Ports, lost: Option<u32>) {
     let said = machine.wait_for("boot: ");
     assert!(said.contains(&SIZE.to_string()), "{said}\n{}", site.server.log());
     site.assert_sent("pxelinux.0", "\"blksize=1432 tsize=");
-    for file in ["ldlinux.c32", "pxelinux.cfg/default", "cat.c32", "text", "cptime.c32", "libutil.c32", "kernel"] {
+    for file in ["ldlinux.c32", "kernel"] {
         site.assert_sent(file, "\"blksize=1408 tsize=");
+    }
+    // It acknowledges these when it comes to them, between two lines of a slow console.
+    for file in ["pxelinux.cfg/default", "cat.c32", "text", "cptime.c32", "libutil.c32"] {
+        site.sent(file, "\"blksize=1408 tsize=");
     }
     site.server.assert_drains();
 }
