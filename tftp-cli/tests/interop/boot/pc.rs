@@ -146,13 +146,16 @@ fn pxelinux_loads(card: &str, ports: Ports, lost: Option<u32>) {
     machine.enter("cptime.c32 kernel");
     let said = machine.wait_for("boot: ");
     assert!(said.contains(&SIZE.to_string()), "{said}\n{}", site.server.log());
-    site.assert_sent("pxelinux.0", "\"blksize=1432 tsize=");
-    for file in ["ldlinux.c32", "kernel"] {
-        site.assert_sent(file, "\"blksize=1408 tsize=");
-    }
-    // It acknowledges these when it comes to them, between two lines of a slow console.
-    for file in ["pxelinux.cfg/default", "cat.c32", "text", "cptime.c32", "libutil.c32"] {
-        site.sent(file, "\"blksize=1408 tsize=");
+    // Its last ACK is not repeated where it is lost, and the server then does not know; the console has told.
+    if lost.is_none() {
+        site.assert_sent("pxelinux.0", "\"blksize=1432 tsize=");
+        for file in ["ldlinux.c32", "kernel"] {
+            site.assert_sent(file, "\"blksize=1408 tsize=");
+        }
+        // It acknowledges these when it comes to them, between two lines of a slow console.
+        for file in ["pxelinux.cfg/default", "cat.c32", "text", "cptime.c32", "libutil.c32"] {
+            site.sent(file, "\"blksize=1408 tsize=");
+        }
     }
     site.server.assert_drains();
 }
