@@ -144,7 +144,7 @@ fn pxelinux_loads(card: &str, ports: Ports, lost: Option<u32>) {
     assert!(printed.contains(&text.replace('\n', "")), "{said}\n{}", site.server.log());
     machine.wait_for("boot: ");
     machine.enter("cptime.c32 kernel");
-    let said = machine.wait_for("boot: ");
+    let said = without_cursor(&machine.wait_for("boot: "));
     assert!(said.contains(&SIZE.to_string()), "{said}\n{}", site.server.log());
     // Its last ACK is not repeated where it is lost, and the server then does not know; the console has told.
     if lost.is_none() {
